@@ -1,0 +1,45 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+  name: "repro",
+  products: [
+    .executable(name: "repro", targets: ["ReproCommand"]),
+    .executable(name: "oneshot", targets: ["OneShot"]),
+    .library(name: "Repro", targets: ["Repro"]),
+    .library(name: "ReproLab", targets: ["ReproLab"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CLibaio", providers: [.apt(["libaio-dev"])]),
+    .target(name: "CKernel", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+    .target(name: "Repro", dependencies: ["CKernel", "CLibaio", system], swiftSettings: strict),
+    .executableTarget(name: "OneShot", dependencies: ["Repro", "CKernel"], swiftSettings: strict),
+    .target(
+      name: "ReproLab",
+      dependencies: ["Repro", system, .product(name: "Subprocess", package: "swift-subprocess")],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "ReproCommand",
+      dependencies: [
+        "Repro", "ReproLab", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .testTarget(name: "ReproTests", dependencies: ["Repro", "CKernel"], swiftSettings: strict),
+    .testTarget(name: "ReproLabTests", dependencies: ["ReproLab", "Repro"], swiftSettings: strict),
+    .testTarget(name: "ReproCommandTests", dependencies: ["Repro"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)
