@@ -1,0 +1,81 @@
+#define _GNU_SOURCE
+#include "ckernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+static long answer(long result) { return result < 0 ? -errno : result; }
+
+int64_t ck_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int ck_thread_id(void) { return (int)syscall(SYS_gettid); }
+int ck_o_direct(void) { return O_DIRECT; }
+int ck_o_tmpfile(void) { return O_TMPFILE; }
+
+ssize_t ck_preadv2(int fd, void *buffer, size_t length, int64_t offset) {
+  struct iovec part = {buffer, length};
+  return answer(preadv2(fd, &part, 1, offset, 0));
+}
+
+ssize_t ck_pwritev2(int fd, const void *buffer, size_t length, int64_t offset) {
+  struct iovec part = {(void *)buffer, length};
+  return answer(pwritev2(fd, &part, 1, offset, 0));
+}
+
+int ck_move_page(void *page, int node, int *status) {
+  const int flags = 1 << 1; /* MPOL_MF_MOVE */
+  return (int)answer(syscall(SYS_move_pages, 0, 1L, &page, node < 0 ? NULL : &node, status, flags));
+}
+
+int ck_swapon(const char *path) { return (int)answer(swapon(path, 0)); }
+int ck_swapoff(const char *path) { return (int)answer(swapoff(path)); }
+int ck_unshare_files(void) { return (int)answer(unshare(CLONE_FILES)); }
+
+int ck_pin_to_cpu(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  return (int)answer(sched_setaffinity(0, sizeof set, &set));
+}
+
+int ck_block_device_bytes(int fd, uint64_t *bytes) { return (int)answer(ioctl(fd, BLKGETSIZE64, bytes)); }
+int ck_block_device_sector(int fd, uint32_t *bytes) { return (int)answer(ioctl(fd, BLKSSZGET, bytes)); }
+
+int ck_direct_alignment(int fd, uint32_t *memory, uint32_t *offset) {
+  /* struct statx of Linux 6.1 (linux/stat.h); older headers lack the two fields. */
+  struct {
+    uint32_t mask;
+    uint8_t until_dio[0x98 - 4];
+    uint32_t memory, offset;
+    uint8_t rest[0x100 - 0xa0];
+  } answerbox;
+  memset(&answerbox, 0, sizeof answerbox);
+  const unsigned int dioalign = 0x2000; /* STATX_DIOALIGN */
+  long result = syscall(SYS_statx, fd, "", AT_EMPTY_PATH, dioalign, &answerbox);
+  if (result < 0) return -errno;
+  if (!(answerbox.mask & dioalign)) return -ENODATA;
+  *memory = answerbox.memory;
+  *offset = answerbox.offset;
+  return 0;
+}
+
+int64_t ck_filesystem_magic(int fd) {
+  struct statfs about;
+  if (fstatfs(fd, &about) < 0) return -errno;
+  return (int64_t)(uint32_t)about.f_type;
+}

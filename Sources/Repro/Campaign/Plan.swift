@@ -1,0 +1,107 @@
+/// How a trial's agents meet.
+public enum Schedule: String, Sendable, Codable, CaseIterable {
+  /// The I/O is held in flight while the hazard is done.
+  case staged
+  /// Threads run free; only their start is steered.
+  case race
+}
+
+/// The seed of patterns and delays; written in hex, since JSON numbers lose bits above 2^53.
+public struct Seed: Sendable, Codable, Equatable, CustomStringConvertible {
+  /// The number.
+  public var value: UInt64
+
+  /// A seed.
+  public init(_ value: UInt64) { self.value = value }
+
+  /// Decimal, or hex after `0x`; nil for anything else.
+  public init?(parsing text: String) {
+    let isHex = text.hasPrefix("0x")
+    guard let value = UInt64(isHex ? String(text.dropFirst(2)) : text, radix: isHex ? 16 : 10) else {
+      return nil
+    }
+    self.value = value
+  }
+
+  /// Hex, with `0x`.
+  public var description: String { Hex.number(value) }
+
+  /// Reads the hex text.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let text = try container.decode(String.self)
+    guard let seed = Seed(parsing: text) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(text) is no seed")
+    }
+    self = seed
+  }
+
+  /// Writes the hex text.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
+
+/// What a run is to do: all that must be known to do it again.
+public struct Plan: Sendable, Codable, Equatable {
+  /// Names of scenarios, in order.
+  public var scenarios: [String]
+  /// Engines, in order.
+  public var engines: [EngineKind] = EngineKind.allCases
+  /// Schedules, in order.
+  public var schedules: [Schedule] = Schedule.allCases
+  /// The race schedule's file, folder or block device.
+  public var target: String = "/var/tmp"
+  /// Whether an existing file or device may be overwritten.
+  public var overwrite = false
+  /// Trials a cell; nil leaves it to the time, or the schedule's default.
+  public var trials: Int?
+  /// Seconds a cell; nil for the schedule's default.
+  public var time: Double?
+  /// Seed of patterns and delays.
+  public var seed: Seed
+  /// Exposures below which a cell is inconclusive; nil for the schedule's default.
+  public var minimumExposures: Int?
+  /// Ends a cell after this many losses; nil runs all trials.
+  public var stopAfterLosses: Int?
+  /// Of upper bounds.
+  public var confidence: Double = 0.95
+  /// A block device to make swap on when none is on; its content is lost.
+  public var swapDevice: String?
+
+  /// A plan of `scenarios` with defaults for the rest.
+  public init(scenarios: [String], seed: Seed) {
+    self.scenarios = scenarios
+    self.seed = seed
+  }
+
+  /// One cell: a scenario with one engine under one schedule.
+  struct Cell {
+    let scenario: Scenario
+    let engine: EngineKind
+    let schedule: Schedule
+    var name: String { "\(scenario.name).\(engine.rawValue).\(schedule.rawValue)" }
+  }
+
+  var cells: [Cell] {
+    scenarios.compactMap { name in Scenario.all.first { $0.name == name } }.flatMap { scenario in
+      schedules.flatMap { schedule in
+        engines.map { Cell(scenario: scenario, engine: $0, schedule: schedule) }
+      }
+    }
+  }
+
+  /// When a cell ends: after so many trials, or so many seconds.
+  func limits(_ schedule: Schedule) -> (trials: Int, seconds: Double) {
+    switch schedule {
+    case .staged: (trials ?? (time == nil ? 20 : .max), time ?? 60)
+    case .race: (trials ?? .max, time ?? (trials == nil ? 0.5 : 60))
+    }
+  }
+
+  /// A staged trial decides; a race needs many overlaps before silence means anything.
+  func minimumExposures(_ schedule: Schedule) -> Int {
+    minimumExposures ?? (schedule == .staged ? 3 : 50)
+  }
+}

@@ -1,0 +1,86 @@
+import CKernel
+import Glibc
+import SystemPackage
+
+/// fork(2): the page becomes shared and write-protected, and the parent's next store gets a copy.
+/// See ``drawing``.
+/// Linux 5.9 copies pinned pages for the child at fork (70e806e4e645); the block layer's direct I/O
+/// pins since 6.5 (a7e689dd1c06, 1ccf164ec866), and before that merely took references.
+final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's thread alone
+  static let drawing = """
+    reader                        kernel                       hazard / store
+    read(fd, buf) ------------->  takes P1 behind buf
+                                                               fork(): P1 shared, write-protected
+                                                               store to buf: copy-on-write,
+                                                               buf is P2, P1 is the child's
+                                  I/O completes into P1
+    verify: buf is P2: LOST READ, and the child (if alive) sees the data: LEAK
+    """
+
+  enum Child: CInt {
+    case exits = 0
+    case stays = 1
+    case reads = 2
+  }
+
+  private let role: Child
+  private let pageSize: Int
+  /// Shared with the child: the board, and from the second page on its copy of the page.
+  private let shared: UnsafeMutableRawPointer
+  private var pid: pid_t = 0
+
+  private var board: UnsafeMutablePointer<ck_child_board> {
+    shared.assumingMemoryBound(to: ck_child_board.self)
+  }
+  private var copy: UnsafeMutableRawPointer { shared + pageSize }
+
+  init(_ role: Child, pageSize: Int) throws(KernelError) {
+    self.role = role
+    self.pageSize = pageSize
+    var at: UnsafeMutableRawPointer?
+    try check(ck_map(2 * pageSize, 1, &at), "mmap shared with the child")
+    guard let at else { throw KernelError("mmap shared with the child", .noMemory) }
+    shared = at
+  }
+
+  deinit { munmap(shared, 2 * pageSize) }
+
+  func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
+    ck_word_store(&board.pointee.ready, 0)
+    ck_word_store(&board.pointee.go, 0)
+    pid = try check(ck_fork_child(role.rawValue, board, page.address, copy, pageSize), "fork")
+    page.timeline.mark(.hazard, "fork() returned child \(pid)")
+    switch role {
+    case .exits:
+      try reap()
+      return .applied("child forked and gone")
+    case .stays:
+      return .applied("child forked and alive")
+    case .reads:
+      let deadline = Clock.now + page.patience
+      while ck_word_load(&board.pointee.ready) == 0 {
+        if Clock.now > deadline { throw KernelError("wait for the child to read the page", .timedOut) }
+        _ = ck_word_wait(&board.pointee.ready, 0, deadline - Clock.now)
+      }
+      return .applied("child forked, read the page and is alive")
+    }
+  }
+
+  func settle(_ page: PageUnderIO) throws(KernelError) -> [Damage] {
+    guard pid > 0 else { return [] }
+    ck_word_store(&board.pointee.go, 1)
+    ck_word_wake(&board.pointee.go)
+    try reap()
+    page.timeline.mark(.hazard, "child gone")
+    return role == .reads ? page.leak(copy) : []
+  }
+
+  private func reap() throws(KernelError) {
+    var status: CInt = 0
+    while waitpid(pid, &status, 0) < 0 {
+      if errno != EINTR { throw .last("wait for child \(pid)") }
+    }
+    pid = 0
+    if status != 0 { throw KernelError("the forked child ended with status \(status)", .noChildProcess) }
+  }
+}

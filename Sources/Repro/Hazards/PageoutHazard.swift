@@ -1,0 +1,35 @@
+import CKernel
+
+/// MADV_PAGEOUT: the page is unmapped towards swap and read back through the swap cache, read-only.
+/// See ``drawing``.
+/// 5.9 to 5.19; since then the swap entry remembers that the page was exclusive (1493a1913e34).
+/// Since 5.10.9 reclaim refuses pages that are pinned, not merely referenced (feb889fb40fa).
+final class PageoutHazard: Hazard {
+  static let drawing = """
+    reader                        kernel                    hazard / store
+    read(fd, buf) ------------->  takes P1 behind buf
+                                                            madvise(buf, MADV_PAGEOUT): P1 in the
+                                                            swap cache, buf is a swap entry
+                                                            load from buf: P1 mapped read-only
+                                                            store to buf: write fault; P1 has an
+                                                            extra reference: copied, buf is P2
+                                  I/O completes into P1
+    verify: buf is P2: LOST READ
+    """
+
+  let lossOnSecondLook: Damage.Kind? = .lostAfterSwap
+
+  func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
+    try page.arena.advise(CInt(CK_MADV_PAGEOUT), "MADV_PAGEOUT", from: page.address, page.size)
+    guard try page.entry().isSwapped else { return .refused("MADV_PAGEOUT left the page mapped") }
+    page.timeline.mark(.hazard, "pagemap: page is a swap entry")
+    _ = ck_load8(page.address)
+    return .applied("page became a swap entry and was read back")
+  }
+
+  /// The data must survive a trip to swap: a dirty bit lost with the I/O shows as old bytes here.
+  func settle(_ page: PageUnderIO) throws(KernelError) -> [Damage] {
+    _ = try act(page)
+    return []
+  }
+}

@@ -1,0 +1,17 @@
+import CKernel
+
+/// A point of CLOCK_MONOTONIC, in nanoseconds.
+public typealias Nanoseconds = Int64
+
+/// The clock of timelines, deadlines and overlaps.
+enum Clock {
+  static var now: Nanoseconds { ck_now() }
+
+  static func seconds(_ seconds: Double) -> Nanoseconds { Nanoseconds(seconds * 1e9) }
+  static func milliseconds(_ milliseconds: Int) -> Nanoseconds { Nanoseconds(milliseconds) * 1_000_000 }
+
+  /// Keeps the CPU until `deadline`: a start offset of microseconds is shorter than a sleep.
+  static func spin(until deadline: Nanoseconds) {
+    while ck_now() < deadline {}
+  }
+}

@@ -1,0 +1,21 @@
+/// The generator of delays: small, seedable, and the same on every machine (Steele, Lea, Flood 2014).
+struct SplitMix64: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  /// The generator of one trial of one cell, so that a trial can be run again alone.
+  init(seed: UInt64, cell: String, trial: Int) {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a: String.hashValue differs in each process
+    for byte in cell.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    state = seed ^ hash &+ UInt64(truncatingIfNeeded: trial) &* 0x9e37_79b9_7f4a_7c15
+  }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}

@@ -1,0 +1,63 @@
+/// One contiguous run of bytes that are not what they must be.
+public struct Damage: Sendable, Codable, Equatable {
+  /// What happened to the bytes.
+  public enum Kind: String, Sendable, Codable, CaseIterable {
+    /// The I/O said that it was done; memory holds what was there before it.
+    case lostRead = "lost read"
+    /// A CPU store is gone.
+    case lostStore = "lost store"
+    /// Data of an earlier trial.
+    case stale
+    /// Data of another place or writer, or of nobody in this run.
+    case foreign
+    /// Zeros.
+    case zeroed
+    /// Words that are partly the new bytes, partly the old.
+    case torn
+    /// A child born while the I/O was in flight sees data that arrived after its birth.
+    case leakedToChild = "leaked to child"
+    /// A direct write said that it was done; the target holds what was there before it.
+    case lostOnDisk = "lost on disk"
+    /// Right after the I/O, wrong once the page went to swap and came back.
+    case lostAfterSwap = "lost after swap"
+  }
+
+  /// Which part of the buffer (or of whose view of it) is damaged.
+  public enum Region: String, Sendable, Codable, CaseIterable {
+    /// Covered by the I/O.
+    case io
+    /// Stored to by the CPU.
+    case store
+    /// Neither.
+    case untouched
+    /// The child's view of the page.
+    case child
+    /// The target, read back.
+    case disk
+  }
+
+  /// When the verifier looked.
+  public enum Look: String, Sendable, Codable {
+    /// Right after the I/O returned.
+    case first
+    /// After the hazard was undone: the child is gone, the page came back from swap.
+    case second
+  }
+
+  /// What happened.
+  public var kind: Kind
+  /// Where.
+  public var region: Region
+  /// When it was seen.
+  public var look: Look
+  /// First bad byte, counted from the start of the buffer.
+  public var offset: Int
+  /// Bytes from the first to the last bad one.
+  public var length: Int
+  /// At most 16 bytes from `offset` as they must be, in hex.
+  public var expected: String
+  /// The same bytes as they are.
+  public var found: String
+  /// What the found bytes are: `fill of trial 3, block 8`, `differs in 1 bit`.
+  public var provenance: String
+}

@@ -1,0 +1,179 @@
+import CKernel
+import Glibc
+import SystemPackage
+
+/// A file or block device of known content, open for direct I/O: the race schedule's target.
+///
+/// The first half is read, the second half is written, so that a write never changes what a
+/// later read must find.
+final class ScratchFile: Target, @unchecked Sendable {  // immutable after init, but for close
+  let name: String
+  let path = IOPath.block
+  let alignment: Int
+  private(set) var descriptor: CInt
+
+  private let pattern: Pattern
+  /// Bytes of each half.
+  private let half: Int
+
+  /// Opens the target and writes the pattern to it.
+  /// - Parameters:
+  ///   - path: a folder (gets an unnamed file), a new file (its name is gone once it is open), or, with
+  ///     `overwrite`, an existing file or block device, whose content is lost.
+  ///   - length: the longest I/O, in bytes.
+  /// - Throws: TargetError, which names the path and the remedy.
+  init(path: String, overwrite: Bool, length: Int, pattern: Pattern) throws(TargetError) {
+    name = path
+    self.pattern = pattern
+    half = length * Self.places
+    var about = stat()
+    let exists = stat(path, &about) == 0
+    if !exists && errno != ENOENT && errno != ENOTDIR { throw .unusable(path, .last("stat")) }
+    descriptor = try Self.open(path, mode: exists ? about.st_mode : nil, overwrite: overwrite)
+    if !exists { unlink(path) }  // the descriptor is enough, and a killed run leaves no file
+    do throws(TargetError) {
+      alignment = try Self.directAlignment(of: descriptor, path)
+      try Self.write(pattern, to: descriptor, bytes: 2 * half, path)
+      try Self.requireDirect(descriptor, path)
+    } catch {
+      Glibc.close(descriptor)
+      throw error
+    }
+  }
+
+  func close() {
+    if descriptor < 0 { return }
+    Glibc.close(descriptor)
+    descriptor = -1
+  }
+
+  // MARK: Target
+
+  func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp) {
+    let unit = max(alignment, Pattern.blockSize)
+    let offset = trial % Self.places * (half / Self.places) / unit * unit + (direction == .read ? 0 : half)
+    return (Int64(offset), Stamp(.file, generation: 0, block: offset / Pattern.blockSize))
+  }
+
+  func readBack(
+    offset: Int64, into buffer: UnsafeMutableRawPointer, length: Int
+  ) throws(KernelError) {
+    let count = pread(descriptor, buffer, length, off_t(offset))
+    if count < 0 { throw .last("read back \(length) bytes of \(name)") }
+    if count < length { throw KernelError("read back \(length) bytes of \(name)", .ioError) }
+  }
+
+  // MARK: Opening
+
+  /// Different contents that successive trials see.
+  private static let places = 8
+
+  private static func open(_ path: String, mode: mode_t?, overwrite: Bool) throws(TargetError) -> CInt {
+    let direct = O_RDWR | O_CLOEXEC | ck_o_direct()
+    let descriptor: CInt
+    switch mode.map({ $0 & S_IFMT }) {
+    case nil: descriptor = Glibc.open(path, direct | O_CREAT | O_EXCL, 0o600)
+    case S_IFDIR: descriptor = Glibc.open(path, direct | ck_o_tmpfile(), 0o600)
+    case S_IFREG, S_IFBLK:
+      guard overwrite else { throw .wouldOverwrite(path) }
+      // O_EXCL on a block device: refuse one that is mounted.
+      let exclusive = mode.map { $0 & S_IFMT } == S_IFBLK ? O_EXCL : 0
+      descriptor = Glibc.open(path, direct | exclusive)
+    default: throw .wrongType(path)
+    }
+    if descriptor < 0 {
+      let error = KernelError.last("open")
+      if mode == nil && error.errno == .invalidArgument { unlink(path) }  // O_CREAT came first
+      throw error.errno == .invalidArgument || error.errno == .notSupported
+        ? .noDirectIO(path) : .unusable(path, error)
+    }
+    return descriptor
+  }
+
+  private static func directAlignment(of descriptor: CInt, _ path: String) throws(TargetError) -> Int {
+    var memory: UInt32 = 0
+    var offset: UInt32 = 0
+    if ck_direct_alignment(descriptor, &memory, &offset) == 0 {
+      if offset == 0 { throw .noDirectIO(path) }
+      return Int(max(memory, offset))
+    }
+    if ck_block_device_sector(descriptor, &offset) == 0 { return Int(offset) }
+    // Before 6.1 nobody tells: try what is usual.
+    let probe = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 4096)
+    defer { probe.deallocate() }
+    if ftruncate(descriptor, 4096) == 0, pread(descriptor, probe, 512, 0) == 512 { return 512 }
+    return 4096
+  }
+
+  private static func write(
+    _ pattern: Pattern, to descriptor: CInt, bytes: Int, _ path: String
+  ) throws(TargetError) {
+    var room: UInt64 = 0
+    if ck_block_device_bytes(descriptor, &room) == 0, room < UInt64(bytes) {
+      throw .tooSmall(path, bytes: Int(room), needed: bytes)
+    }
+    let chunk = 1 << 18
+    let buffer = UnsafeMutableRawPointer.allocate(byteCount: chunk, alignment: kernelPageSize)
+    defer { buffer.deallocate() }
+    for offset in stride(from: 0, to: bytes, by: chunk) {
+      let length = min(chunk, bytes - offset)
+      pattern.fill(buffer, 0..<length, with: Stamp(.file, generation: 0, block: offset / Pattern.blockSize))
+      let count = pwrite(descriptor, buffer, length, off_t(offset))
+      if count == length { continue }
+      let error = count < 0 ? KernelError.last("write") : KernelError("write", .noSpace)
+      throw error.errno == .noSpace ? .full(path, needed: bytes) : .unusable(path, error)
+    }
+  }
+
+  /// Some file systems accept O_DIRECT and go through the page cache all the same (tmpfs since 6.6):
+  /// after a direct read of a dropped range, nothing of it may be cached.
+  private static func requireDirect(_ descriptor: CInt, _ path: String) throws(TargetError) {
+    var about = stat()
+    guard fstat(descriptor, &about) == 0, about.st_mode & S_IFMT == S_IFREG else { return }
+    let length = 4096
+    let buffer = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: kernelPageSize)
+    defer { buffer.deallocate() }
+    fsync(descriptor)
+    posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+    let count = pread(descriptor, buffer, length, 0)
+    if count != length { throw .unusable(path, .last("read")) }
+    guard let view = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), view != MAP_FAILED else { return }
+    defer { munmap(view, length) }
+    var resident: UInt8 = 0
+    if mincore(view, length, &resident) == 0, resident & 1 == 1 { throw .noDirectIO(path) }
+  }
+}
+
+/// Why a target can't be used: one line that names the path and the remedy.
+public enum TargetError: Error, Equatable, CustomStringConvertible {
+  /// Neither file, folder nor block device.
+  case wrongType(String)
+  /// It exists, and would be overwritten.
+  case wouldOverwrite(String)
+  /// Its file system does no direct I/O.
+  case noDirectIO(String)
+  /// The disk is full.
+  case full(String, needed: Int)
+  /// The device is too small.
+  case tooSmall(String, bytes: Int, needed: Int)
+  /// The kernel said no.
+  case unusable(String, KernelError)
+
+  /// One line.
+  public var description: String {
+    switch self {
+    case .wrongType(let path):
+      "\(path): not a file, folder or block device; name one on the file system to test"
+    case .wouldOverwrite(let path):
+      "\(path): exists and would be overwritten; name a new file or a folder, or add --overwrite"
+    case .noDirectIO(let path):
+      "\(path): this file system does no direct I/O (O_DIRECT); name a path on ext4, xfs, btrfs, ..."
+    case .full(let path, let needed):
+      "\(path): no space for the \(needed >> 20) MiB of test data; free some or name another path"
+    case .tooSmall(let path, let bytes, let needed):
+      "\(path): \(bytes) bytes are too few; \(needed) are needed"
+    case .unusable(let path, let error):
+      "\(path): \(error); name a path that you may create and write"
+    }
+  }
+}
