@@ -148,4 +148,27 @@ struct CatalogueTests {
     #expect(error?.line == number, "\(error.debugDescription)")
     #expect(error?.remedy.isEmpty == false)
   }
+
+  @Test("the table for users has the measured bugs and no guards")
+  func table() throws {
+    let lines = Catalogue.standard.affectedTable().split(separator: "\n")
+    #expect(lines.first == "| bug | what must happen | path | bad from | fixed in | measured |")
+    #expect(lines.contains { $0.contains("`fork-nfs`") && $0.contains("not yet") })
+    #expect(lines.contains { $0.contains("`numa-hint`, CVE-2022-48797") })
+    #expect(lines.contains { $0.hasSuffix("| corrupt 6.12.107; clean 6.12.117 |") })
+    #expect(!lines.contains { $0.contains("guard-") })
+    #expect(Set(lines.map { $0.count { $0 == "|" } }) == [7])
+  }
+
+  @Test("the README shows the table as it is")
+  func readme() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardized
+    guard let readme = try? String(contentsOf: root.appending(path: "README.md"), encoding: .utf8),
+      let begin = readme.firstRange(of: "<!-- affected:begin -->"),
+      let end = readme.firstRange(of: "<!-- affected:end -->")
+    else { return }
+    let shown = readme[begin.upperBound..<end.lowerBound].trimmingCharacters(in: .whitespacesAndNewlines)
+    let current = Catalogue.standard.affectedTable().trimmingCharacters(in: .whitespacesAndNewlines)
+    #expect(shown == current, "README.md: put this between the affected markers:\n\n\(current)")
+  }
 }
