@@ -25,7 +25,9 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CLibaio", providers: [.apt(["libaio-dev"])]),
     .target(name: "CKernel", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
-    .target(name: "Repro", dependencies: ["CKernel", "CLibaio", system], swiftSettings: strict),
+    .target(
+      name: "Repro", dependencies: ["CKernel", "CLibaio", system],
+      resources: [.embedInCode("Catalogue/bugs.txt")], swiftSettings: strict),
     .executableTarget(name: "OneShot", dependencies: ["Repro", "CKernel"], swiftSettings: strict),
     .target(
       name: "ReproLab",

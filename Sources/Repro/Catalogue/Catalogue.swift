@@ -1,0 +1,89 @@
+/// The known bugs of the class, and what to expect from a scenario on a kernel.
+///
+/// The text is `fixtures/bugs.txt`, compiled into the library so that a static binary has it without a file
+/// system.
+public struct Catalogue: Sendable, Hashable {
+  /// Every record, in the order of the text.
+  public let bugs: [Bug]
+
+  /// The catalogue that comes with this version of the suite.
+  public static let standard: Catalogue = {
+    do throws(CatalogueError) {
+      return try Catalogue(parsing: String(decoding: PackageResources.bugs_txt, as: UTF8.self))
+    } catch {
+      fatalError("fixtures/bugs.txt, \(error)")
+    }
+  }()
+
+  /// Reads records in record-jar form.
+  public init(parsing text: String) throws(CatalogueError) {
+    var bugs: [Bug] = []
+    var lines: [String: Int] = [:]
+    for record in try RecordJar(parsing: text).records {
+      let bug = try BugRecord(record).bug()
+      if let earlier = lines.updateValue(record.line, forKey: bug.id) {
+        throw CatalogueError(
+          line: record.line, problem: "the record of line \(earlier) has the id '\(bug.id)' too",
+          remedy: "give each record an id of its own")
+      }
+      bugs.append(bug)
+    }
+    self.bugs = bugs
+  }
+
+  /// The records that a scenario looks for when its I/O takes the given path.
+  public func bugs(scenario: String, path: String) -> [Bug] {
+    bugs.filter { bug in
+      bug.paths.contains(path) && bug.scenarios.contains { $0.matches(scenario) }
+    }
+  }
+
+  /// What a scenario must find on a kernel if the catalogue is right.
+  ///
+  /// A control's result follows from how it is made and needs no record. Anything else is clean only where
+  /// a record says so; a scenario or path without records is unknown.
+  public func expectation(scenario: String, path: String, version: KernelVersion) -> Expectation {
+    if let control = Control(scenario: scenario) { return control.expectation }
+    let known = bugs(scenario: scenario, path: path)
+    let present = known.filter { $0.affects(version) == true }
+    if !present.isEmpty { return .corrupt(present) }
+    let ruledOut = known.allSatisfy { $0.affects(version) == false }
+    return ruledOut && !known.isEmpty ? .clean : .unknown
+  }
+}
+
+extension Catalogue {
+  /// What a scenario must find.
+  public enum Expectation: Sendable, Hashable {
+    /// Damage by these bugs; none for the control that does the damage itself.
+    case corrupt([Bug])
+    /// No damage.
+    case clean
+    /// The catalogue can't tell.
+    case unknown
+  }
+
+  /// The scenarios whose result is known without looking at the kernel.
+  private enum Control {
+    /// User space replaces the page itself, as a buggy kernel would.
+    case replaced
+    /// Nothing happens to the page, or the device reads from it instead of writing to it.
+    case harmless
+
+    init?(scenario: String) {
+      switch scenario {
+      case "control-remap": self = .replaced
+      case "control-none": self = .harmless
+      case _ where scenario.hasSuffix("-write"): self = .harmless
+      default: return nil
+      }
+    }
+
+    var expectation: Expectation {
+      switch self {
+      case .replaced: .corrupt([])
+      case .harmless: .clean
+      }
+    }
+  }
+}

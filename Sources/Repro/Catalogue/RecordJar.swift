@@ -1,0 +1,81 @@
+/// Text in record-jar form: records of `name: value` lines with blank lines between them.
+///
+/// A line that starts with white space continues the value above it, a line that starts with `#` is a
+/// comment. The order of fields does not matter, and none may come twice in a record.
+struct RecordJar {
+  /// A field's text and the line it starts on.
+  struct Field {
+    let line: Int
+    var value: String
+  }
+
+  /// One record.
+  struct Record {
+    /// The line of its first field.
+    let line: Int
+    var fields: [String: Field] = [:]
+  }
+
+  private(set) var records: [Record] = []
+
+  init(parsing text: String) throws(CatalogueError) {
+    var current: Record?
+    var open: String?
+
+    for (index, whole) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      let line = index + 1
+      let content = whole.trimmed
+      if content.isEmpty {
+        if let current { records.append(current) }
+        (current, open) = (nil, nil)
+      } else if whole.first == "#" {
+        continue
+      } else if whole.first?.isWhitespace == true {
+        guard let name = open else {
+          throw CatalogueError(
+            line: line, problem: "a continuation without a field above it",
+            remedy: "start the line with 'name: value', or move it below its field")
+        }
+        current?.fields[name]?.value.append(" \(content)")
+      } else {
+        let (name, value) = try Self.field(content, line: line)
+        var record = current ?? Record(line: line)
+        if let earlier = record.fields[name] {
+          throw CatalogueError(
+            line: line, problem: "field '\(name)' is already on line \(earlier.line)",
+            remedy: "merge the two, or put a blank line before the next record")
+        }
+        record.fields[name] = Field(line: line, value: value)
+        (current, open) = (record, name)
+      }
+    }
+    if let current { records.append(current) }
+  }
+
+  private static func field(
+    _ content: Substring, line: Int
+  ) throws(CatalogueError) -> (name: String, value: String) {
+    guard let colon = content.firstIndex(of: ":"), colon > content.startIndex,
+      content[..<colon].allSatisfy({ $0.isLetter || $0 == "-" })
+    else {
+      throw CatalogueError(
+        line: line, problem: "'\(content)' is not a field",
+        remedy: "write 'name: value', or indent the line to continue the value above")
+    }
+    return (String(content[..<colon]), String(content[content.index(after: colon)...].trimmed))
+  }
+}
+
+extension StringProtocol {
+  /// The text without white space at either end.
+  var trimmed: SubSequence {
+    let start = drop(while: \.isWhitespace)
+    guard let last = start.lastIndex(where: { !$0.isWhitespace }) else { return start }
+    return start[...last]
+  }
+
+  /// The non-empty parts between separators, without the white space around them.
+  func parts(_ separator: Character) -> [String] {
+    split(separator: separator).map { String($0.trimmed) }.filter { !$0.isEmpty }
+  }
+}
