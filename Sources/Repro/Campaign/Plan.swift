@@ -51,8 +51,8 @@ public struct Plan: Sendable, Codable, Equatable {
   public var engines: [EngineKind] = EngineKind.allCases
   /// Schedules, in order.
   public var schedules: [Schedule] = Schedule.allCases
-  /// The race schedule's file, folder or block device.
-  public var target: String = "/var/tmp"
+  /// The race schedule's file, folder or block device; nil for ``standardTarget``.
+  public var target: String?
   /// Whether an existing file or device may be overwritten.
   public var overwrite = false
   /// Trials a cell; nil leaves it to the time, or the schedule's default.
@@ -76,32 +76,19 @@ public struct Plan: Sendable, Codable, Equatable {
     self.seed = seed
   }
 
-  /// One cell: a scenario with one engine under one schedule.
-  struct Cell {
-    let scenario: Scenario
-    let engine: EngineKind
-    let schedule: Schedule
-    var name: String { "\(scenario.name).\(engine.rawValue).\(schedule.rawValue)" }
-  }
-
-  var cells: [Cell] {
-    scenarios.compactMap { name in Scenario.all.first { $0.name == name } }.flatMap { scenario in
-      schedules.flatMap { schedule in
-        engines.map { Cell(scenario: scenario, engine: $0, schedule: schedule) }
-      }
-    }
-  }
+  /// Where the race schedule puts its unnamed scratch file: on disk, unlike /tmp of many machines.
+  public static let standardTarget = "/var/tmp"
 
   /// When a cell ends: after so many trials, or so many seconds.
-  func limits(_ schedule: Schedule) -> (trials: Int, seconds: Double) {
+  public func limits(_ schedule: Schedule) -> (trials: Int, seconds: Double) {
     switch schedule {
     case .staged: (trials ?? (time == nil ? 20 : .max), time ?? 60)
     case .race: (trials ?? .max, time ?? (trials == nil ? 0.5 : 60))
     }
   }
 
-  /// A staged trial decides; a race needs many overlaps before silence means anything.
-  func minimumExposures(_ schedule: Schedule) -> Int {
+  /// Exposures that a clean verdict needs. A staged trial decides; a race needs many overlaps before silence means anything.
+  public func minimumExposures(_ schedule: Schedule) -> Int {
     minimumExposures ?? (schedule == .staged ? 3 : 50)
   }
 }

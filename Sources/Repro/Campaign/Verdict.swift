@@ -22,8 +22,10 @@ public struct CellResult: Sendable, Codable, Equatable {
   public var engine: EngineKind
   /// Whether it was held.
   public var schedule: Schedule
-  /// `held`, or the path that was read.
-  public var target: String
+  /// `held`, or the path that was read; nil when none was opened.
+  public var target: String?
+  /// How its I/O takes hold of memory.
+  public var path: IOPath?
   /// The verdict.
   public var verdict: Verdict
   /// What is missing, went wrong, or is too little; nil for corrupt and clean.
@@ -40,6 +42,8 @@ public struct CellResult: Sendable, Codable, Equatable {
   public var seconds: Double
   /// What the hazard came to in the last trial, as evidence.
   public var evidence: String?
+  /// Catalogue entries that a corrupt verdict matches on this kernel version.
+  public var bugs: [String]
 
   /// Judges numbers; the order is the point: a loss outranks all, and few exposures are never clean.
   static func judge(losses: Int, exposures: Int, trials: Int, atLeast: Int) -> (Verdict, String?) {

@@ -6,7 +6,7 @@ public enum Event: Sendable, Equatable {
   case note(Note)
   /// The positive control of one engine and schedule.
   case control(ControlResult)
-  /// One trial: every staged one, and every one that lost data.
+  /// One trial: every staged one, and of a race every one that lost data.
   case trial(TrialRecord)
   /// The verdict of one cell.
   case result(CellResult)

@@ -21,15 +21,18 @@ public enum Need: String, Sendable, CaseIterable {
       Self.freshPageEntry()?.isSoftDirty == true
         ? nil : "the kernel does not track soft-dirty pages: build it with CONFIG_MEM_SOFT_DIRTY=y"
     case .swap:
-      geteuid() == 0 || HostState.hasSwap
+      HostState.hasSwap || Self.isAdministrator
         ? nil : "no swap is on, and making some needs root: run as root, or swapon a device"
     case .twoNodes: Self.nodesMissing()
     case .ksm: Self.ksmMissing()
     case .pageFrames:
-      (Self.freshPageEntry()?.frame ?? 0) != 0
+      Self.isAdministrator
         ? nil : "/proc/self/pagemap hides frame numbers: run as root (CAP_SYS_ADMIN)"
     }
   }
+
+  /// CAP_SYS_ADMIN outside of any user namespace: in one, geteuid() may well say 0.
+  private static var isAdministrator: Bool { (freshPageEntry()?.frame ?? 0) != 0 }
 
   private static func freshPageEntry() -> PageMapEntry? {
     guard let arena = try? Arena(pages: 1, pageSize: kernelPageSize),

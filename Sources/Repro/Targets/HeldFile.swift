@@ -75,6 +75,19 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     }
   }
 
+  /// What to do about an error of ``init(pattern:)``.
+  static func remedy(_ error: KernelError) -> String {
+    let hint =
+      switch error.errno {
+      case .noSuchFileOrDirectory, .noSuchAddressOrDevice, Errno(rawValue: ENODEV):
+        "build the kernel with CONFIG_FUSE_FS, or load the module fuse"
+      case .permissionDenied, .notPermitted:
+        "run as root, or allow /dev/fuse (mode 0666) and user namespaces"
+      default: "the held target needs FUSE, Linux 5.2 or later"
+      }
+    return "no held target: \(error); \(hint)"
+  }
+
   func close() {
     if isClosed { return }
     isClosed = true

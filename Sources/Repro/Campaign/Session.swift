@@ -1,0 +1,85 @@
+import CKernel
+import Glibc
+
+/// A whole run as a program does it: supervised, reported, the host put back, one exit code.
+public struct Session {
+  /// What to do.
+  public var plan: Plan
+  /// How to report it.
+  public var format: ReportFormat
+  /// How to say it to the caller.
+  public var exitCodes: ExitCodes
+  /// Where the report goes; stays open.
+  public var output: CInt
+
+  /// A session; nothing happens yet.
+  public init(plan: Plan, format: ReportFormat, exitCodes: ExitCodes, output: CInt = STDOUT_FILENO) {
+    self.plan = plan
+    self.format = format
+    self.exitCodes = exitCodes
+    self.output = output
+  }
+
+  /// Runs it. Messages about the harness itself go to standard error.
+  /// - Returns: the exit code.
+  public func run() -> Int32 {
+    var hostState: HostState?
+    defer { hostState?.close() }
+    do {
+      if changesHost { hostState = try HostState() }
+      let state = hostState
+      let ending = try Supervisor.run(seconds: deadline) { work(state) }
+      switch ending {
+      case .exited(let code): return code
+      case .killed(let signal):
+        return failed("the harness was ended by signal \(signal): a bug of repro or a kill, not corruption")
+      case .timedOut:
+        return failed("the run was still going after \(Int(deadline)) s and was killed; nothing is known")
+      }
+    } catch {
+      return failed("\(error)")
+    }
+  }
+
+  private var scenarios: [Scenario] { Scenario.all.filter { plan.scenarios.contains($0.name) } }
+
+  private var changesHost: Bool { geteuid() == 0 && scenarios.contains { !$0.settings.isEmpty } }
+
+  /// Far beyond what the plan may take: only a hang gets there.
+  private var deadline: Double {
+    let lanes = Double(plan.engines.count)
+    return plan.schedules.reduce(120) { total, schedule in
+      let cell = min(plan.limits(schedule).seconds, 86_400)
+      return total + lanes * (30 + Double(plan.scenarios.count) * (cell + 15))
+    }
+  }
+
+  private func work(_ hostState: HostState?) -> Int32 {
+    if geteuid() != 0, plan.schedules.contains(.staged) {
+      // FUSE may be mounted in a user namespace; refused, the held target says so itself.
+      var step: UnsafePointer<CChar>?
+      _ = ck_enter_user_namespace(&step)
+    }
+    let writer = ReportWriter(format.make(exitCodes), output: output)
+    do throws(TargetError) {
+      let end = try Campaign(plan, hostState: hostState, observer: writer).run(exitCodes)
+      if let failure = writer.failure { return failed("the report is incomplete: \(failure)") }
+      if let signal = end.interruptedBy { return exitCodes.code(interruptedBy: signal) }
+      return exitCodes.code(end.verdict)
+    } catch {
+      return failed("\(error)")
+    }
+  }
+
+  private func failed(_ reason: String) -> Int32 {
+    ReportWriter.write("repro: error: \(reason)\n", to: STDERR_FILENO)
+    switch format {
+    case .human: break
+    case .ktap: ReportWriter.write("Bail out! \(reason)\n", to: output)
+    case .jsonl:
+      let end = RunEnd(verdict: .error, reason: reason, interruptedBy: nil, seconds: 0)
+      ReportWriter.write(JSONText.line(Event.end(end)) + "\n", to: output)
+    }
+    return exitCodes.code(.error)
+  }
+}

@@ -1,0 +1,94 @@
+/// KTAP version 1 (Documentation/dev-tools/ktap.rst): a test a scenario, a subtest an engine and schedule.
+public struct KTAPReport: Report {
+  private struct Group {
+    var scenario: String
+    var size: Int
+  }
+
+  private var groups: [Group] = []
+  private var group = 0
+  private var done = 0
+  private var groupVerdicts: [Verdict] = []
+  private var totals: [Verdict: Int] = [:]
+
+  /// A report.
+  public init() {}
+
+  /// Plan, results and diagnostics of `event`.
+  public mutating func lines(for event: Event) -> [String] {
+    switch event {
+    case .run(let start):
+      for cell in start.cells {
+        let scenario = String(cell.prefix { $0 != "." })
+        if groups.last?.scenario == scenario {
+          groups[groups.count - 1].size += 1
+        } else {
+          groups.append(Group(scenario: scenario, size: 1))
+        }
+      }
+      return ["KTAP version 1", "# repro \(start.version) on Linux \(start.release), seed \(start.plan.seed)"]
+        + ["1..\(groups.count)"] + header()
+    case .note(let note): return ["# \(Self.escape(note.text))"]
+    case .control(let control):
+      return [
+        "# control \(control.engine.rawValue) \(control.schedule.rawValue): fired in \(control.fired) of "
+          + "\(control.trials) trials" + (control.reason.map { "; \(Self.escape($0))" } ?? "")
+      ]
+    case .trial(let trial):
+      return trial.isLoss ? LossReport(trial: trial).lines.map { "  # " + Self.escape($0) } : []
+    case .result(let result): return lines(for: result)
+    case .end(let end):
+      var lines = end.verdict == .error ? ["Bail out! \(Self.escape(end.reason ?? "harness error"))"] : []
+      func total(_ verdict: Verdict) -> Int { totals[verdict] ?? 0 }
+      lines.append(
+        "# Totals: pass:\(total(.clean)) fail:\(total(.corrupt)) xfail:0 xpass:0 "
+          + "skip:\(total(.skipped) + total(.inconclusive)) error:\(total(.error))")
+      return lines
+    }
+  }
+
+  private func header() -> [String] {
+    guard group < groups.count else { return [] }
+    return ["  KTAP version 1", "  1..\(groups[group].size)"]
+  }
+
+  private mutating func lines(for result: CellResult) -> [String] {
+    done += 1
+    groupVerdicts.append(result.verdict)
+    totals[result.verdict, default: 0] += 1
+    let name = "\(result.engine.rawValue).\(result.schedule.rawValue)"
+    var lines = [
+      "  # \(name): \(result.losses) losses, \(result.exposures) exposures, \(result.trials) trials"
+        + (result.upperBound.map { ", rate below \(($0 * 100).fixed(2)) %" } ?? "")
+    ]
+    for bug in result.bugs { lines.append("  # known bug \(bug)") }
+    if result.verdict == .error { lines.append("  # error: \(Self.escape(result.reason ?? ""))") }
+    lines.append("  " + Self.line(done, name, result.verdict, result.reason))
+    if done == groups[group].size {
+      // A loss fails the scenario; else the worst that happened, with skips only when nothing ran.
+      let overall = ExitCodes.kselftest.overall(groupVerdicts)
+      let reason = overall == .skipped || overall == .inconclusive ? result.reason : nil
+      lines.append(Self.line(group + 1, groups[group].scenario, overall, reason))
+      group += 1
+      done = 0
+      groupVerdicts = []
+      lines += header()
+    }
+    return lines
+  }
+
+  private static func line(_ number: Int, _ name: String, _ verdict: Verdict, _ reason: String?) -> String {
+    switch verdict {
+    case .clean: "ok \(number) \(name)"
+    case .corrupt, .error: "not ok \(number) \(name)"
+    case .skipped: "ok \(number) \(name) # SKIP \(escape(reason ?? ""))"
+    // Inconclusive is never a pass, and KTAP has no word for it.
+    case .inconclusive: "ok \(number) \(name) # SKIP inconclusive: \(escape(reason ?? ""))"
+    }
+  }
+
+  /// `#` begins a directive.
+  private static func escape(_ text: String) -> String {
+    String(text.map { $0 == "#" ? "_" : $0 == "\n" ? " " : $0 })
+  }
+}

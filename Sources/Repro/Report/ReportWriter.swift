@@ -1,0 +1,67 @@
+import Glibc
+
+/// Writes a run's report as it happens, and progress to the terminal if there is one.
+public final class ReportWriter: Observer {
+  private var report: any Report
+  private let output: CInt
+  private let showsProgress: Bool
+  private let start = Clock.now
+  private var lastProgress: Nanoseconds = 0
+  private var hasProgressLine = false
+
+  /// Why some of the report could not be written.
+  public private(set) var failure: KernelError?
+
+  /// - Parameters:
+  ///   - output: where the report goes; stays open.
+  ///   - terminal: whether progress may be shown on standard error.
+  public init(_ report: any Report, output: CInt, terminal: Bool = isatty(STDERR_FILENO) == 1) {
+    self.report = report
+    self.output = output
+    showsProgress = terminal
+  }
+
+  /// Writes the event's lines at once: buffered text would be written twice after a fork.
+  public func receive(_ event: Event) {
+    let lines = report.lines(for: event)
+    guard !lines.isEmpty else { return }
+    clearProgress()
+    let error = Self.write(lines.joined(separator: "\n") + "\n", to: output)
+    failure = failure ?? error
+    if case .end = event { clearProgress() }
+  }
+
+  /// Shows the cell, the part done and the time left, at most ten times a second.
+  public func progress(fraction: Double, cell: String) {
+    let now = Clock.now
+    guard showsProgress, now - lastProgress > Clock.milliseconds(100) else { return }
+    lastProgress = now
+    let elapsed = Double(now - start) / 1e9
+    let left = fraction > 0.01 ? elapsed * (1 - fraction) / fraction : nil
+    let text = "\((100 * fraction).fixed(0)) %  \(cell)" + (left.map { "  \($0.fixed(0)) s left" } ?? "")
+    Self.write("\r\u{1b}[K\(text)", to: STDERR_FILENO)
+    hasProgressLine = true
+  }
+
+  private func clearProgress() {
+    if hasProgressLine { Self.write("\r\u{1b}[K", to: STDERR_FILENO) }
+    hasProgressLine = false
+  }
+
+  /// Writes all of `text`.
+  /// - Returns: why not all of it could be written.
+  @discardableResult
+  public static func write(_ text: String, to descriptor: CInt) -> KernelError? {
+    var text = text
+    return text.withUTF8 { bytes in
+      var rest = UnsafeRawBufferPointer(bytes)
+      while !rest.isEmpty {
+        let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+        if count < 0 && errno == EINTR { continue }
+        if count <= 0 { return KernelError.last("write the report") }
+        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+      }
+      return nil
+    }
+  }
+}

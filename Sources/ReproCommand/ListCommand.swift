@@ -1,0 +1,18 @@
+import ArgumentParser
+import Repro
+
+/// `repro list`: the scenarios.
+struct ListCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "list", abstract: "List the scenarios.")
+
+  @Argument(help: "Globs of scenarios to list.") var scenarios: [String] = ["*"]
+
+  func run() throws {
+    let names = try Plan.select(scenarios)
+    let width = names.map(\.count).max() ?? 0
+    for scenario in Scenario.all where names.contains(scenario.name) {
+      let blanks = String(repeating: " ", count: width - scenario.name.count)
+      print("\(scenario.name)\(blanks)  \(scenario.summary)")
+    }
+  }
+}
