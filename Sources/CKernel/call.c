@@ -46,12 +46,17 @@ int ck_swapon(const char *path) { return (int)answer(swapon(path, 0)); }
 int ck_swapoff(const char *path) { return (int)answer(swapoff(path)); }
 int ck_unshare_files(void) { return (int)answer(unshare(CLONE_FILES)); }
 
-int ck_pin_to_cpu(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  return (int)answer(sched_setaffinity(0, sizeof set, &set));
+static cpu_set_t cpus_before;
+
+int ck_stay_on_cpu(void) {
+  if (sched_getaffinity(0, sizeof cpus_before, &cpus_before) < 0) return -errno;
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(sched_getcpu(), &here);
+  return (int)answer(sched_setaffinity(0, sizeof here, &here));
 }
+
+int ck_leave_cpu(void) { return (int)answer(sched_setaffinity(0, sizeof cpus_before, &cpus_before)); }
 
 int ck_block_device_bytes(int fd, uint64_t *bytes) { return (int)answer(ioctl(fd, BLKGETSIZE64, bytes)); }
 int ck_block_device_sector(int fd, uint32_t *bytes) { return (int)answer(ioctl(fd, BLKSSZGET, bytes)); }

@@ -20,14 +20,13 @@ uint8_t ck_load8(const void *at);
 /* Nothing read before this call may stand in for a read after it. */
 void ck_compiler_barrier(const void *region);
 
-/* Stores values made by `next(context, n)`-free arithmetic: first + n * step, until
- * *stop is non-zero (acquire). Returns the number of stores; the last value stored is
- * first + (returned - 1) * step. At least one store is made. */
+/* Stores values[0], values[1], ... values[0], ... to `at`, at least once, until *stop is not 0.
+ * Returns the number n of stores: the last one stored values[(n - 1) % count]. */
 uint64_t ck_store_until(void *at, const uint64_t *values, uint32_t count, const uint32_t *stop);
 
 /* mremap(2) with MREMAP_MAYMOVE | MREMAP_FIXED: moves the mapping at `from` over `to`. */
 int ck_remap_over(void *from, size_t length, void *to);
-/* mremap(2)'s private anonymous map, mmap(2) shared between parent and child. */
+/* Anonymous memory, private or shared with children. */
 int ck_map(size_t length, int shared, void **out);
 
 /* madvise(2) advice, absent from older headers. */
@@ -48,7 +47,10 @@ int ck_move_page(void *page, int node, int *status);
 int ck_swapon(const char *path);
 int ck_swapoff(const char *path);
 int ck_unshare_files(void);
-int ck_pin_to_cpu(int cpu);
+/* The calling thread, and threads it makes from then on, stay on the CPU they are on; the
+ * second lets it run where it could before the first. */
+int ck_stay_on_cpu(void);
+int ck_leave_cpu(void);
 int ck_block_device_bytes(int fd, uint64_t *bytes);
 int ck_block_device_sector(int fd, uint32_t *bytes);
 /* statx(2) STATX_DIOALIGN, Linux 6.1: memory and file-offset alignment of direct I/O, 0 when
@@ -104,3 +106,14 @@ int ck_enter_user_namespace(const char **step);
 void ck_note_interrupts(void);
 /* The signal noted, or 0. */
 int ck_interrupted(void);
+
+/* --- init.c: what an init process does --- */
+
+/* mount(2) of a pseudo file system on a folder that is made if it is missing; busy is no error. */
+int ck_mount(const char *type, const char *folder);
+/* finit_module(2); -EEXIST when it is loaded already. */
+int ck_load_module(const char *path);
+/* ioctl(SIOCSIFFLAGS): brings the loopback interface up. */
+int ck_loopback_up(void);
+/* Syncs and switches the machine off; returns only on failure. */
+int ck_power_off(void);

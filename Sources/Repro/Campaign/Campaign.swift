@@ -202,8 +202,7 @@ public final class Campaign {
   }
 
   private func run(_ cell: Cell, _ scratch: Scratch?) -> CellResult {
-    let limit = plan.limits(cell.schedule)
-    let limits = CellLimits(trials: limit.trials, seconds: limit.seconds, losses: plan.stopAfterLosses)
+    let limits = plan.limits(cell.schedule)
     var last = CellCount()
     do {
       let count = try trials(of: cell, limits, scratch) { record, count in
@@ -213,12 +212,11 @@ public final class Campaign {
         return self.interruption == nil
       }
       var (verdict, reason) = CellResult.judge(
-        losses: count.losses, exposures: count.exposures, trials: count.trials,
-        atLeast: plan.minimumExposures(cell.schedule))
+        losses: count.losses, exposures: count.exposures, atLeast: plan.minimumExposures(cell.schedule))
       if let interruption, verdict == .clean {
         (verdict, reason) = (.inconclusive, "stopped by signal \(interruption) after \(count.trials) trials")
       }
-      if verdict == .inconclusive, let evidence = count.evidence { reason = "\(reason ?? ""); \(evidence)" }
+      if verdict == .inconclusive, let evidence = count.evidence { reason = "\(reason ?? ""); last: \(evidence)" }
       return result(cell, count, verdict, reason, scratch)
     } catch let missing as Missing {
       return result(cell, last, .skipped, missing.reason)
@@ -242,6 +240,10 @@ public final class Campaign {
       guard let target = scratch?.target else { throw Missing(reason: scratch?.obstacle ?? "no target") }
       return try runner.runRace(target)
     case .staged:
+      // One CPU for all threads of the trial: a page that waits in another CPU's list of pages to
+      // be put on the LRU can be neither reclaimed nor migrated, and a held I/O gains nothing by two.
+      _ = ck_stay_on_cpu()
+      defer { _ = ck_leave_cpu() }
       let target: HeldFile
       do throws(KernelError) {
         target = try HeldFile(pattern: Pattern(seed: plan.seed.value))

@@ -11,8 +11,24 @@ struct Cell: Sendable {
 struct CellLimits: Sendable {
   var trials: Int
   var seconds: Double
+  /// With fewer than `exposures` exposures and no loss, goes on until so many seconds; nil for never.
+  var patientSeconds: Double?
+  /// See `patientSeconds`.
+  var exposures = 0
   /// Ends after so many losses; nil for never.
   var losses: Int?
+}
+
+extension CellLimits {
+  /// The longest that a cell may take.
+  var longest: Double { max(seconds, patientSeconds ?? 0) }
+
+  func allowsMore(_ count: CellCount) -> Bool {
+    if count.trials >= trials { return false }
+    if let losses, count.losses >= losses { return false }
+    if count.seconds < seconds { return true }
+    return count.losses == 0 && count.exposures < exposures && count.seconds < patientSeconds ?? 0
+  }
 }
 
 /// What a cell's trials came to.
@@ -63,22 +79,21 @@ struct CellRunner {
 
   private func bench(_ target: any Target, length: Int, storeLength: Int) throws -> Bench {
     try Bench(
-      cell: cell.name, direction: cell.scenario.direction, pattern: Pattern(seed: seed.value), target: target,
-      engine: try makeEngine(cell.engine), length: length, storeLength: storeLength, patience: Self.patience)
+      cell: cell, pattern: Pattern(seed: seed.value), target: target, engine: try makeEngine(cell.engine),
+      length: length, storeLength: storeLength, patience: Self.patience)
   }
 
   private func repeated(_ trial: (Int) throws -> TrialRecord) throws -> CellCount {
     var count = CellCount()
     let start = Clock.now
-    while count.trials < limits.trials && count.seconds < limits.seconds {
+    while limits.allowsMore(count) {
       let record = try trial(count.trials)
       count.trials += 1
       count.exposures += record.isExposure ? 1 : 0
       count.losses += record.isLoss ? 1 : 0
-      count.evidence = record.withoutIO.map { "\(record.hazard.text); without I/O: \($0.text)" } ?? record.hazard.text
+      count.evidence = record.hazard.text + (record.withoutIO.map { "; without I/O: \($0.text)" } ?? "")
       count.seconds = Double(Clock.now - start) / 1e9
       if !afterTrial(record, count) { break }
-      if let losses = limits.losses, count.losses >= losses { break }
     }
     return count
   }

@@ -79,11 +79,16 @@ public struct Plan: Sendable, Codable, Equatable {
   /// Where the race schedule puts its unnamed scratch file: on disk, unlike /tmp of many machines.
   public static let standardTarget = "/var/tmp"
 
-  /// When a cell ends: after so many trials, or so many seconds.
-  public func limits(_ schedule: Schedule) -> (trials: Int, seconds: Double) {
+  /// When a cell's trials end; a race with default limits goes on, within reason, until it has
+  /// the exposures that a clean verdict needs.
+  func limits(_ schedule: Schedule) -> CellLimits {
     switch schedule {
-    case .staged: (trials ?? (time == nil ? 20 : .max), time ?? 60)
-    case .race: (trials ?? .max, time ?? (trials == nil ? 0.5 : 60))
+    case .staged:
+      CellLimits(trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? 60, losses: stopAfterLosses)
+    case .race:
+      CellLimits(
+        trials: trials ?? .max, seconds: time ?? (trials == nil ? 0.5 : 60),
+        patientSeconds: time == nil ? 10 : nil, exposures: minimumExposures(.race), losses: stopAfterLosses)
     }
   }
 

@@ -49,7 +49,7 @@ public struct Session {
   private var deadline: Double {
     let lanes = Double(plan.engines.count)
     return plan.schedules.reduce(120) { total, schedule in
-      let cell = min(plan.limits(schedule).seconds, 86_400)
+      let cell = min(plan.limits(schedule).longest, 86_400)
       return total + lanes * (30 + Double(plan.scenarios.count) * (cell + 15))
     }
   }

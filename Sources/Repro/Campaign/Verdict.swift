@@ -46,9 +46,9 @@ public struct CellResult: Sendable, Codable, Equatable {
   public var bugs: [String]
 
   /// Judges numbers; the order is the point: a loss outranks all, and few exposures are never clean.
-  static func judge(losses: Int, exposures: Int, trials: Int, atLeast: Int) -> (Verdict, String?) {
+  static func judge(losses: Int, exposures: Int, atLeast: Int) -> (Verdict, String?) {
     if losses > 0 { return (.corrupt, nil) }
     if exposures >= max(1, atLeast) { return (.clean, nil) }
-    return (.inconclusive, "\(exposures) exposures in \(trials) trials; at least \(max(1, atLeast)) are needed")
+    return (.inconclusive, "fewer than \(max(1, atLeast)) exposures")
   }
 }

@@ -52,8 +52,9 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     page.timeline.mark(.hazard, "fork() returned child \(pid)")
     switch role {
     case .exits:
-      try reap()
-      return .applied("child forked and gone")
+      // A race must not wait here until the child gets a CPU: the I/O would be over by then.
+      if page.schedule == .staged { try reap() }
+      return .applied(page.schedule == .staged ? "child forked and gone" : "child forked, exits at once")
     case .stays:
       return .applied("child forked and alive")
     case .reads:

@@ -59,6 +59,8 @@ struct PageUnderIO: Sendable {
   /// A page of the same mapping that is free for the hazard's use.
   nonisolated(unsafe) let twin: UnsafeMutableRawPointer
   let size: Int
+  /// Whether the I/O waits for the hazard.
+  let schedule: Schedule
   let timeline: Timeline
   /// Finds the I/O's data in a copy of the page that must not have any.
   let leak: @Sendable (UnsafeRawPointer) -> [Damage]

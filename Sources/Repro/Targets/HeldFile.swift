@@ -65,6 +65,9 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
       server = try SystemThread { self.serve() }
       descriptor = open("/proc/self/fd/\(mount)", O_RDWR | O_CLOEXEC | ck_o_direct())
       if descriptor < 0 { throw KernelError.last("open the held file") }
+      // Asynchronous reads end at the size that the kernel knows, and it knows none before it asks.
+      var about = stat()
+      if fstat(descriptor, &about) < 0 { throw KernelError.last("stat the held file") }
       // The kernel flushes at every close and waits for the answer: one that says ENOSYS
       // turns flushes off, or each exiting child would wait for the server.
       let once = open("/proc/self/fd/\(mount)", O_RDONLY | O_CLOEXEC)

@@ -3,6 +3,7 @@ import CKernel
 /// What all trials of a cell share: buffer, target, the thread that does the I/O, and the verifier.
 final class Bench: @unchecked Sendable {  // the trial's thread owns it; other threads get its parts
   let cell: String
+  let schedule: Schedule
   let direction: Direction
   let pattern: Pattern
   let target: any Target
@@ -21,11 +22,12 @@ final class Bench: @unchecked Sendable {  // the trial's thread owns it; other t
   ///   - storeLength: bytes at the buffer's end that the CPU stores to.
   ///   - patience: nanoseconds that any wait for the kernel may take.
   init(
-    cell: String, direction: Direction, pattern: Pattern, target: any Target, engine: any Engine,
-    length: Int, storeLength: Int, patience: Nanoseconds
+    cell: Cell, pattern: Pattern, target: any Target, engine: any Engine, length: Int, storeLength: Int,
+    patience: Nanoseconds
   ) throws(KernelError) {
-    self.cell = cell
-    self.direction = direction
+    self.cell = cell.name
+    schedule = cell.schedule
+    direction = cell.scenario.direction
     self.pattern = pattern
     self.target = target
     self.patience = patience
@@ -64,7 +66,7 @@ final class Bench: @unchecked Sendable {  // the trial's thread owns it; other t
     let pageStart = layout.length - arena.pageSize
     let page = PageUnderIO(
       arena: arena, address: arena.base + pageStart, twin: arena.base + layout.length,
-      size: arena.pageSize, timeline: timeline,
+      size: arena.pageSize, schedule: schedule, timeline: timeline,
       leak: { [self] copy in leak(in: copy, content: content, fill: fill) }, patience: patience)
     timeline.restart()
     return Setup(
@@ -74,19 +76,23 @@ final class Bench: @unchecked Sendable {  // the trial's thread owns it; other t
 
   func frame(_ setup: Setup) -> UInt64? { pageMap.frame(of: setup.page.address) }
 
-  /// Compares memory with what it must hold now.
+  /// Compares memory with what it must hold now: the whole buffer at the first look, at the second
+  /// its last page, the only one that a hazard touches.
   func look(_ setup: Setup, _ look: Damage.Look, store: Stamp) -> [Damage] {
-    let io = direction == .read ? setup.content : setup.fill
-    var expectations = [
-      Expectation(.io, layout.settled, expected: io, previous: setup.fill),
-      Expectation(.untouched, layout.untouched, expected: setup.fill, previous: setup.fill),
-    ]
+    let from = look == .first ? 0 : layout.length - arena.pageSize
+    func clamp(_ range: Range<Int>) -> Range<Int> {
+      max(range.lowerBound, from)..<max(range.upperBound, from)
+    }
     // A store inside of a read may lose against the data: either is right there.
     let mayBeOverwritten = direction == .read && layout.io.upperBound > layout.store.lowerBound
-    expectations.append(
+    let io = direction == .read ? setup.content : setup.fill
+    let expectations = [
+      Expectation(.io, clamp(layout.settled), expected: io, previous: setup.fill),
+      Expectation(.untouched, clamp(layout.untouched), expected: setup.fill, previous: setup.fill),
       Expectation(
         .store, layout.store, expected: store, previous: setup.fill,
-        or: mayBeOverwritten ? [setup.content] : []))
+        or: mayBeOverwritten ? [setup.content] : []),
+    ]
     return verifier.damage(in: arena.base, expectations, look: look)
   }
 

@@ -23,7 +23,7 @@ enum RaceCalibration {
         throw error
       }
       bench.close()
-      length = min(longest, length * 8)
+      length = min(longest, length * 4)
     }
   }
 

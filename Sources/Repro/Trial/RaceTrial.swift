@@ -48,9 +48,10 @@ struct RaceTrial {
     var generator = SplitMix64(seed: seed, cell: bench.cell, trial: number)
     let shift = Nanoseconds.random(in: -hazardLength...max(ioLength, 1), using: &generator)
     let start = Clock.now + Self.lead
-    storer.start(bench.arena.base + bench.layout.store.lowerBound, values)
     bench.io.start(setup.transfer, bench.timeline, notBefore: start + max(0, -shift))
     Clock.spin(until: start + max(0, shift))
+    // Not earlier: with two CPUs, one that stores all the time keeps the I/O from being issued.
+    storer.start(bench.arena.base + bench.layout.store.lowerBound, values)
     let hazardStart = Clock.now
     let acted: Result<HazardOutcome, KernelError>
     do throws(KernelError) { acted = .success(try hazard.act(setup.page)) } catch { acted = .failure(error) }

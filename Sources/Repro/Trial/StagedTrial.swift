@@ -37,7 +37,7 @@ struct StagedTrial {
 
     target.arm(bench.direction, timeline)
     bench.io.start(setup.transfer, timeline)
-    guard target.awaitHeld(timeout: bench.patience) else { throw abandon() }
+    guard target.awaitHeld(timeout: bench.patience) else { throw abandon(setup.transfer) }
 
     let frameBefore = bench.frame(setup)
     let outcome = try hazard.act(setup.page)
@@ -89,10 +89,14 @@ struct StagedTrial {
   }
 
   /// Gets the I/O thread back after its request did not arrive.
-  private func abandon() -> any Error {
+  private func abandon(_ transfer: Transfer) -> any Error {
     target.abort()
     guard let completion = bench.io.finish(timeout: bench.patience) else { return TrialError.hung }
-    if case .failure(let error) = completion.result { return error }
+    do {
+      try completion.requireAll(of: transfer)
+    } catch {
+      return error
+    }
     return TrialError.notHeld
   }
 }

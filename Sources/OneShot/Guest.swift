@@ -1,0 +1,74 @@
+import CKernel
+import Glibc
+import Repro
+
+/// What the init process of a guest does. The host gets events as JSON lines on the second serial
+/// port, the last of them `{"event":"exit","status":N}`; the console stays the kernel's.
+enum Guest {
+  private static let reportPort = "/dev/ttyS1"
+  private static let moduleFolder = "/modules"
+  private static let planPath = "/plan"
+
+  static func run() -> Never {
+    for (type, folder) in [
+      ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/run"), ("tmpfs", "/tmp"),
+    ] {
+      complain("mount \(folder)", ck_mount(type, folder))
+    }
+    complain("bring lo up", ck_loopback_up())
+    loadModules()
+    let port = openPort()
+    let status = runPlan(port)
+    ReportWriter.write("{\"event\":\"exit\",\"status\":\(status)}\n", to: port)
+    tcdrain(port)
+    complain("power off", ck_power_off())
+    exit(status)
+  }
+
+  private static func runPlan(_ port: CInt) -> Int32 {
+    do {
+      let plan = try Plan(text: try KernelFile.read(planPath))
+      return Session(plan: plan, format: .jsonl, exitCodes: .default, output: port).run()
+    } catch {
+      ReportWriter.write("repro: \(planPath): \(error)\n", to: STDERR_FILENO)
+      return ExitCodes.default.code(.error)
+    }
+  }
+
+  /// In the order of their names, which is that of their dependencies.
+  private static func loadModules() {
+    var names: [String] = []
+    guard let folder = opendir(moduleFolder) else { return }
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name.hasSuffix(".ko") { names.append(name) }
+    }
+    closedir(folder)
+    for name in names.sorted() {
+      let result = ck_load_module("\(moduleFolder)/\(name)")
+      if result != -EEXIST { complain("load module \(name)", result) }
+    }
+  }
+
+  private static func openPort() -> CInt {
+    let port = open(reportPort, O_RDWR | O_NOCTTY)
+    if port < 0 {
+      complain("open \(reportPort)", -errno)
+      return STDOUT_FILENO
+    }
+    // Raw: the line discipline would turn \n into \r\n.
+    var settings = termios()
+    tcgetattr(port, &settings)
+    cfmakeraw(&settings)
+    tcsetattr(port, TCSANOW, &settings)
+    return port
+  }
+
+  private static func complain(_ what: String, _ result: CInt) {
+    if result < 0 {
+      ReportWriter.write("repro: \(what): \(String(cString: strerror(-result)))\n", to: STDERR_FILENO)
+    }
+  }
+}
