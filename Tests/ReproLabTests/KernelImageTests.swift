@@ -17,6 +17,7 @@ struct KernelImageTests {
     bytes[0x206] = 0x0f
     bytes[0x207] = 0x02
     bytes[0x20e] = 0x80
+    bytes.replaceSubrange(0x22c..<0x230, with: [0xff, 0xff, 0xff, 0x7f])
     bytes.replaceSubrange(0x280..<(0x280 + banner.utf8.count), with: Data(banner.utf8))
     return bytes
   }

@@ -31,19 +31,27 @@ public struct ConsoleReport: Sendable, Equatable {
   static func all(in console: String) -> [ConsoleReport] {
     var reports: [ConsoleReport] = []
     var isOpen = false
+    var prelude: [String]?
     for line in messages(in: console) {
-      if let kind = kind(of: line) {
+      if line.hasPrefix("------------[ cut here ]") {
+        prelude = []
+        isOpen = false
+      } else if let kind = kind(of: line) {
         // "BUG: unable to handle...", "#PF: ...", "Oops: ..." are one complaint in several headlines.
         if isOpen, kind == .oops, reports.last?.kind == .oops {
           reports[reports.count - 1] = reports[reports.count - 1].adding(line)
         } else {
-          reports.append(ConsoleReport(kind: kind, lines: [line]))
+          reports.append(ConsoleReport(kind: kind, lines: [line] + (prelude ?? [])))
         }
         isOpen = true
+        prelude = nil
       } else if isOpen, let last = reports.last {
         let isEnd = line.hasPrefix("---[ end")
         if isEnd || isTrace(line) { reports[reports.count - 1] = last.adding(line) }
         isOpen = !isEnd && isTrace(line) && last.lines.count < longest
+      } else if let lines = prelude {
+        // WARN(condition, message) prints its message between the mark and the headline.
+        prelude = lines.count < 4 ? lines + [line] : nil
       }
     }
     return reports
@@ -64,7 +72,6 @@ public struct ConsoleReport: Sendable, Equatable {
 
   private static func kind(of line: String) -> Kind? {
     if line.hasPrefix("Kernel panic - not syncing") { return .panic }
-    if line.hasPrefix("------------[ cut here ]") { return nil }
     let oopses = [
       "BUG: kernel NULL pointer dereference", "BUG: unable to handle", "kernel BUG at",
       "general protection fault",

@@ -100,8 +100,10 @@ public enum GuestEnding: Sendable, Equatable {
       self = .killed(signal: signal)
     } else if evidence.exit != .exited(0) {
       self = Self.refusal(evidence)
-    } else if evidence.messages.contains("terminating on signal") {
-      self = .killed(signal: Int(SIGTERM))
+    } else if let mark = evidence.messages.range(of: "terminating on signal ") {
+      // QEMU ends in order when it is asked to, and only says so.
+      let number = evidence.messages[mark.upperBound...].prefix(while: \.isNumber)
+      self = .killed(signal: Int(number) ?? Int(SIGTERM))
     } else if hasStarted {
       self = .unreported(tail: tail)
     } else {
@@ -136,7 +138,7 @@ public enum GuestEnding: Sendable, Equatable {
   private static func refusal(_ evidence: GuestEvidence) -> GuestEnding {
     let lines = evidence.messages.split(whereSeparator: \.isNewline).map(String.init)
     let message = lines.last { !$0.contains("warning:") } ?? "no message"
-    let isImage = ["could not load kernel", "invalid kernel header", "kernel too old", "not a valid kernel"]
+    let isImage = ["could not load kernel", "invalid kernel header", "linux kernel too old"]
       .contains { message.contains($0) }
     return isImage ? .noBoot(.badImage(message: message)) : .qemuFailed(message: message)
   }

@@ -118,7 +118,9 @@ public struct GuestRun: Sendable {
     let ports = [("console", 1), ("results", 0)].flatMap { name, descriptor in
       ["-chardev", "file,id=\(name),path=/proc/self/fd/\(descriptor)", "-serial", "chardev:\(name)"]
     }
-    return ["-machine", "pc"] + accelerator.options + ["-smp", "2", "-m", "1G"] + nodes
+    // Two sockets: processors of one socket on two nodes are impossible, and the kernel WARNs of them.
+    let processors = ["-smp", "2,sockets=2,cores=1,threads=1", "-m", "1G"]
+    return ["-machine", "pc"] + accelerator.options + processors + nodes
       + ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"] + ports + disks
       + ["-kernel", kernel.image, "-initrd", folder.appending("initramfs"), "-append", commandLine]
   }
