@@ -32,6 +32,7 @@ let package = Package(
     .target(
       name: "ReproLab",
       dependencies: ["Repro", system, .product(name: "Subprocess", package: "swift-subprocess")],
+      resources: [.embedInCode("kernels.txt")],
       swiftSettings: strict),
     .executableTarget(
       name: "ReproCommand",

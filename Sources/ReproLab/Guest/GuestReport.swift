@@ -1,0 +1,27 @@
+/// What one guest left: how it ended, what its kernel printed, what was missing.
+public struct GuestReport: Sendable {
+  /// How the guest ended.
+  public var ending: GuestEnding
+  /// All that the kernel printed, with its time stamps.
+  public var console: String
+  /// What the kernel complained of without dying: WARN, lockdep, hung tasks. Worth a look beside any ending.
+  public var warnings: [ConsoleReport]
+  /// Wanted modules that the kernel does not have.
+  public var missingModules: [String]
+  /// What ran the guest.
+  public var accelerator: Accelerator
+  /// Wall time from the call to the end, unpacking of modules included.
+  public var seconds: Double
+
+  init(
+    ending: GuestEnding, console: String = "", warnings: [ConsoleReport] = [], missingModules: [String] = [],
+    accelerator: Accelerator = .tcg, seconds: Double = 0
+  ) {
+    self.ending = ending
+    self.console = console
+    self.warnings = warnings
+    self.missingModules = missingModules
+    self.accelerator = accelerator
+    self.seconds = seconds
+  }
+}

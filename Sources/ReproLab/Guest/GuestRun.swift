@@ -1,0 +1,184 @@
+import Foundation
+import Glibc
+import Subprocess
+import SystemPackage
+
+/// One boot of a kernel with one plan, from QEMU's start to its end.
+///
+///     ttyS0   the kernel's console
+///     ttyS1   result lines, one JSON value each, from /init
+///     vda     a scratch disk of 256 MiB
+///     vdb     a disk of 512 MiB for swap
+///
+/// The guest has two processors on two NUMA nodes. Its files live in a temporary folder that is removed as soon as
+/// QEMU has them open, so that not even a SIGKILL of this process leaves them; QEMU itself is killed by the kernel
+/// when this process dies.
+public struct GuestRun: Sendable {
+  /// The kernel to boot.
+  public var kernel: Kernel
+  /// A static executable for `/init`.
+  public var initExecutable: String
+  /// The text of `/plan`.
+  public var plan: String
+  /// The modules to put into the guest, each with what it needs.
+  public var modules: [String]
+  /// How QEMU runs it.
+  public var accelerator: Accelerator
+  /// How long the guest may take in all.
+  public var timeout: Duration
+  /// How long it may say nothing on any port.
+  public var silence: Duration
+  /// More kernel parameters, added to the lab's own.
+  public var parameters: [String]
+  /// The QEMU to use, a name or a path.
+  public var qemu: String
+
+  /// Describes a run; nothing happens before ``run(onLine:)``.
+  public init(
+    kernel: Kernel, initExecutable: String, plan: String, modules: [String] = Initramfs.defaultModules,
+    accelerator: Accelerator = .tcg, timeout: Duration = .seconds(600), silence: Duration = .seconds(120),
+    parameters: [String] = [], qemu: String = "qemu-system-x86_64"
+  ) {
+    self.kernel = kernel
+    self.initExecutable = initExecutable
+    self.plan = plan
+    self.modules = modules
+    self.accelerator = accelerator
+    self.timeout = timeout
+    self.silence = silence
+    self.parameters = parameters
+    self.qemu = qemu
+  }
+
+  /// Boots the guest and reports how it ended.
+  ///
+  /// Whatever the guest does is in the report; an error is thrown only for what keeps it from being started (a bad
+  /// executable, an accelerator that isn't there) and when the task is cancelled, which kills the guest.
+  ///
+  /// - Parameter onLine: receives every complete result line as it comes, on a thread of the run's own.
+  public func run(onLine: @escaping @Sendable (String) -> Void = { _ in }) async throws -> GuestReport {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let tool = HostTool(name: qemu, package: "qemu-system-x86")
+    let initramfs = try await Initramfs(
+      kernel: kernel, executable: initExecutable, plan: plan, modules: modules)
+    guard let emulator = await tool.path() else {
+      return GuestReport(ending: .qemuMissing(name: qemu), missingModules: initramfs.missingModules)
+    }
+    let accelerator = try await accelerator.probed(qemu: tool)
+    let folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-guest")
+    defer { folder.remove() }
+    try prepare(folder, initramfs)
+
+    let command = try await Self.tied([emulator.string] + options(folder, accelerator))
+    let (record, status) = try await execute(command, onStart: folder.remove, onLine: onLine)
+    try Task.checkCancellation()
+    let evidence = GuestEvidence(
+      console: String(decoding: record.console, as: UTF8.self), lines: record.lines,
+      messages: String(decoding: record.messages, as: UTF8.self), exit: status, watchdog: record.end.watchdog)
+    return GuestReport(
+      ending: GuestEnding(evidence), console: evidence.console,
+      warnings: ConsoleReport.all(in: evidence.console).filter { !$0.isFatal },
+      missingModules: initramfs.missingModules, accelerator: accelerator,
+      seconds: (clock.now - start) / .seconds(1))
+  }
+
+  /// Files that QEMU opens at its start.
+  private func prepare(_ folder: ScratchFolder, _ initramfs: Initramfs) throws {
+    do {
+      try Data(initramfs.archive).write(to: URL(fileURLWithPath: folder.appending("initramfs")))
+      for (name, size) in Self.disks {
+        try Data().write(to: URL(fileURLWithPath: folder.appending(name)))
+        guard truncate(folder.appending(name), size << 20) == 0 else { throw Errno(rawValue: errno) }
+      }
+    } catch {
+      throw LabError(
+        "cannot write the guest's files to \(folder.path): \(error)", remedy: "make room there or set TMPDIR")
+    }
+  }
+
+  private static let disks = [("scratch", 256), ("swap", 512)]
+
+  /// The options of QEMU after the program's name.
+  private func options(_ folder: ScratchFolder, _ accelerator: Accelerator) -> [String] {
+    let disks = Self.disks.flatMap { name, _ in
+      [
+        "-drive", "file=\(folder.appending(name)),format=raw,if=none,id=\(name),cache=unsafe",
+        "-device", "virtio-blk-pci,drive=\(name)",
+      ]
+    }
+    let nodes = (0...1).flatMap { node in
+      [
+        "-object", "memory-backend-ram,id=m\(node),size=512M",
+        "-numa", "node,nodeid=\(node),cpus=\(node),memdev=m\(node)",
+      ]
+    }
+    // The ports are the three standard descriptors, so they need no names that could be left behind: the console
+    // is standard output, the results are (unusually) what standard input was opened for writing as.
+    let ports = [("console", 1), ("results", 0)].flatMap { name, descriptor in
+      ["-chardev", "file,id=\(name),path=/proc/self/fd/\(descriptor)", "-serial", "chardev:\(name)"]
+    }
+    // Two sockets: processors of one socket on two nodes are impossible, and the kernel WARNs of them.
+    let processors = ["-smp", "2,sockets=2,cores=1,threads=1", "-m", "1G"]
+    return ["-machine", "pc"] + accelerator.options + processors + nodes
+      + ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"] + ports + disks
+      + ["-kernel", kernel.image, "-initrd", folder.appending("initramfs"), "-append", commandLine]
+  }
+
+  /// The kernel's command line.
+  ///
+  /// - `earlyprintk`: what goes wrong before the console driver is there is seen too.
+  /// - `loglevel=7`: all but debug messages; `quiet` would hide WARN, which is evidence.
+  /// - `oops=panic`: after an oops the dead task's locks and references stay taken, so nothing found later would
+  ///   count; the trace is printed, then the guest ends.
+  /// - `panic=-1`: a panic reboots at once, and `-no-reboot` makes that QEMU's end.
+  var commandLine: String {
+    let own = ["console=ttyS0,115200", "earlyprintk=ttyS0,115200", "loglevel=7", "oops=panic", "panic=-1"]
+    return (own + parameters).joined(separator: " ")
+  }
+
+  /// The command, run so that it dies with this process.
+  ///
+  /// The parent-death signal counts the thread that spawned the child; Subprocess spawns on one thread that lives
+  /// until the process exits.
+  private static func tied(_ command: [String]) async throws -> [String] {
+    guard let setpriv = await HostTool.setpriv.path() else { return command }
+    return [setpriv.string, "--pdeathsig", "KILL", "--"] + command
+  }
+
+  private func execute(
+    _ command: [String], onStart: @escaping @Sendable () -> Void, onLine: @escaping @Sendable (String) -> Void
+  ) async throws -> (GuestPorts.Record, GuestEvidence.Exit) {
+    let ports = try GuestPorts()
+    var platform = PlatformOptions()
+    // A group of its own: Ctrl-C reaches this process, which decides; else QEMU would end on its own and count.
+    platform.processGroupID = 0
+    let result = try await Subprocess.run(
+      .path(FilePath(command[0])), arguments: Arguments(Array(command.dropFirst())),
+      environment: .inherit.updating(["LC_ALL": "C"]), platformOptions: platform,
+      input: .fileDescriptor(ports.results, closeAfterSpawningProcess: true),
+      output: .fileDescriptor(ports.console, closeAfterSpawningProcess: true),
+      error: .fileDescriptor(ports.messages, closeAfterSpawningProcess: true)
+    ) { execution in
+      let record = await ports.listen(timeout: timeout, silence: silence, onStart: onStart, onLine: onLine)
+      if record.end != .closed { try? execution.send(signal: .kill) }
+      return record
+    }
+    let exit: GuestEvidence.Exit =
+      switch result.terminationStatus {
+      case .exited(let code): .exited(Int(code))
+      case .signaled(let signal): .signalled(Int(signal))
+      }
+    return (result.closureResult, exit)
+  }
+}
+
+extension GuestPorts.End {
+  fileprivate var watchdog: GuestEvidence.Watchdog? {
+    switch self {
+    case .closed: nil
+    case .timedOut: .timeout
+    case .silent: .silence
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import Foundation
+
+/// The guest's whole user space: one static executable, what it shall do, and the modules it loads first.
+///
+///     /init                  the executable, started as process 1
+///     /plan                  text for it
+///     /modules/000-virtio.ko modules, decompressed, to be loaded in the order of their names
+///     /dev/console           what the kernel opens as standard input, output and error of /init
+public struct Initramfs: Sendable {
+  /// Modules that a guest of the lab needs on a stock kernel: its disks, FUSE and loop devices, and zram.
+  public static let defaultModules = ["virtio_pci", "virtio_blk", "fuse", "loop", "zram"]
+
+  /// The archive, an uncompressed cpio.
+  public let archive: [UInt8]
+  /// The modules in load order.
+  public let modules: [String]
+  /// Wanted modules that the kernel has neither as a file nor built in. Empty for a kernel without a module
+  /// folder, of which that can't be known.
+  public let missingModules: [String]
+
+  /// Builds the archive.
+  public init(
+    kernel: Kernel, executable: String, plan: String, modules wanted: [String] = Self.defaultModules
+  ) async throws {
+    guard let data = FileManager.default.contents(atPath: executable) else {
+      throw LabError(
+        "\(executable): cannot be read", remedy: "give the path of the guest's static executable")
+    }
+    let initial = [UInt8](data)
+    guard let elf = ELFFile(initial), elf.isStatic else {
+      throw LabError(
+        "\(executable): not a static x86-64 executable, so no guest can start it",
+        remedy: "build it with -static-executable")
+    }
+    let selection = try await kernel.modules.asyncMap { try await ModuleFolder(path: $0).select(wanted) }
+    modules = selection?.ordered.map(\.name) ?? []
+    missingModules = selection?.missing ?? []
+
+    var cpio = CPIOArchive()
+    for folder in ["dev", "proc", "sys", "tmp", "modules"] { cpio.add(folder, .folder, permissions: 0o755) }
+    cpio.add("dev/console", .character(major: 5, minor: 1), permissions: 0o600)
+    cpio.add("init", .file(initial), permissions: 0o755)
+    cpio.add("plan", .file(Array(plan.utf8)), permissions: 0o644)
+    for (index, module) in (selection?.ordered ?? []).enumerated() {
+      let number = String(1000 + index).dropFirst()
+      cpio.add("modules/\(number)-\(module.name).ko", .file(module.object), permissions: 0o644)
+    }
+    archive = cpio.finished()
+  }
+}
+
+extension Optional where Wrapped: Sendable {
+  fileprivate func asyncMap<Result>(_ transform: (Wrapped) async throws -> Result) async rethrows -> Result? {
+    if let self { try await transform(self) } else { nil }
+  }
+}

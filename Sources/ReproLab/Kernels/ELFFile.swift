@@ -1,0 +1,62 @@
+import Foundation
+
+/// What the lab wants to know of a 64-bit little-endian ELF file: kernel modules and the guest's executable.
+struct ELFFile: Sendable {
+  private let bytes: [UInt8]
+
+  /// Nil if the bytes aren't an x86-64 ELF file with a plausible header.
+  init?(_ bytes: [UInt8]) {
+    guard bytes.count >= 64, bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]),
+      bytes[18] == 62, bytes[19] == 0
+    else { return nil }
+    self.bytes = bytes
+  }
+
+  /// Whether the kernel can start it without a dynamic loader.
+  var isStatic: Bool {
+    let interpreter: UInt64 = 3
+    return !table(at: 32, entrySizeAt: 54, countAt: 56).contains { number(at: $0, 4) == interpreter }
+  }
+
+  /// The `key=value` pairs of a kernel module's `.modinfo` section.
+  var moduleInfo: [(key: String, value: String)] {
+    guard let section = section(named: ".modinfo") else { return [] }
+    return section.split(separator: 0).compactMap { entry in
+      let parts = entry.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else { return nil }
+      return (String(decoding: parts[0], as: UTF8.self), String(decoding: parts[1], as: UTF8.self))
+    }
+  }
+
+  private func section(named name: String) -> ArraySlice<UInt8>? {
+    let headers = table(at: 40, entrySizeAt: 58, countAt: 60)
+    let names = Int(number(at: 62, 2) ?? 0)
+    guard names < headers.count, let texts = contents(ofSection: headers[names]) else { return nil }
+    for header in headers {
+      guard let offset = number(at: header, 4), offset < UInt64(texts.count) else { continue }
+      let text = texts.dropFirst(Int(offset)).prefix { $0 != 0 }
+      if text.elementsEqual(name.utf8) { return contents(ofSection: header) }
+    }
+    return nil
+  }
+
+  private func contents(ofSection header: Int) -> ArraySlice<UInt8>? {
+    guard let start = number(at: header + 24, 8), let size = number(at: header + 32, 8),
+      start <= UInt64(bytes.count), size <= UInt64(bytes.count) - start
+    else { return nil }
+    return bytes[Int(start)..<Int(start + size)]
+  }
+
+  /// The offsets of a header table's entries.
+  private func table(at field: Int, entrySizeAt size: Int, countAt count: Int) -> [Int] {
+    guard let start = number(at: field, 8), let size = number(at: size, 2), let count = number(at: count, 2),
+      size > 0, start <= UInt64(bytes.count), size * count <= UInt64(bytes.count) - start
+    else { return [] }
+    return (0..<Int(count)).map { Int(start) + $0 * Int(size) }
+  }
+
+  private func number(at offset: Int, _ width: Int) -> UInt64? {
+    guard offset >= 0, offset + width <= bytes.count else { return nil }
+    return (0..<width).reduce(0) { $0 | UInt64(bytes[offset + $1]) << (8 * UInt64($1)) }
+  }
+}

@@ -1,0 +1,73 @@
+import Foundation
+
+/// Where a kernel comes from, as the user names it.
+///
+///     6.12                                        a line of fixtures/kernels.txt
+///     debian:bookworm/linux-image-cloud-amd64     a package, downloaded and unpacked but never installed
+///     ~/linux/arch/x86/boot/bzImage               a file
+public enum KernelSource: Sendable, Equatable {
+  /// A bzImage, and the folder of its modules if it needs any.
+  case image(path: String, modules: String?)
+  /// A package of a Debian suite.
+  case debian(DebianKernel)
+  /// A kernel of the built-in list.
+  case profile(KernelProfile)
+
+  /// Understands what the user wrote.
+  ///
+  /// - Parameter modules: the modules of an image given as a path; the other sources bring their own.
+  public init(
+    parsing text: String, modules: String? = nil, profiles: [KernelProfile] = KernelProfiles.standard
+  ) throws {
+    if let debian = try DebianKernel(parsing: text) {
+      self = .debian(debian)
+    } else if let profile = profiles.first(where: { $0.name == text }) {
+      self = .profile(profile)
+    } else if text.contains("/") || FileManager.default.fileExists(atPath: text) {
+      self = .image(path: (text as NSString).expandingTildeInPath, modules: modules)
+      return
+    } else {
+      let names = profiles.map(\.name).joined(separator: ", ")
+      throw LabError(
+        "'\(text)' is no kernel",
+        remedy: "give \(names.isEmpty ? "" : "one of \(names), ")debian:SUITE/PACKAGE or a path")
+    }
+    if modules != nil {
+      throw LabError("\(text) brings its own modules", remedy: "give a modules folder only with a path")
+    }
+  }
+
+  /// Makes the kernel available, which for a package may mean a download of 20 to 40 MB.
+  ///
+  /// - Parameters:
+  ///   - cache: where downloaded kernels are kept.
+  ///   - refresh: ask the mirror again, though the cache has an answer.
+  ///   - progress: told in a few words before each step that takes long.
+  public func resolve(
+    cache: String = KernelSource.standardCache, refresh: Bool = false,
+    progress: @Sendable (String) -> Void = { _ in }
+  ) async throws -> Kernel {
+    switch self {
+    case .image(let path, let modules):
+      return try Kernel(image: path, modules: modules)
+    case .debian(let package):
+      return try await package.resolve(cache: cache, refresh: refresh, progress: progress)
+    case .profile(let profile):
+      let source = try KernelSource(parsing: profile.source, profiles: [])
+      let kernel = try await source.resolve(cache: cache, refresh: refresh, progress: progress)
+      guard profile.admits(release: kernel.release) else {
+        throw LabError(
+          "\(profile.source) is \(kernel.release) now, not \(profile.name)",
+          remedy: "name the source itself, or list the new version in kernels.txt")
+      }
+      return kernel.named(profile.name)
+    }
+  }
+
+  /// `repro/kernels` in the user's cache folder.
+  public static var standardCache: String {
+    let environment = ProcessInfo.processInfo.environment
+    let base = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+    return (base ?? NSHomeDirectory() + "/.cache") + "/repro/kernels"
+  }
+}

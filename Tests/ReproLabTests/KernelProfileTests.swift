@@ -1,0 +1,66 @@
+import Testing
+
+@testable import ReproLab
+
+@Suite("Kernel profiles and sources")
+struct KernelProfileTests {
+  @Test func theBuiltInListIsTheFixture() {
+    #expect(KernelProfiles.names == ["5.10", "6.1", "6.12", "7.2"])
+  }
+
+  @Test func commentsAndBlanksAreSkipped() throws {
+    let profiles = try KernelProfiles.parse(
+      "# all\n\n6.1\tdebian:bookworm/linux-image-amd64  # stable\nmine /k/bzImage\n")
+    #expect(
+      profiles == [
+        KernelProfile(name: "6.1", source: "debian:bookworm/linux-image-amd64"),
+        KernelProfile(name: "mine", source: "/k/bzImage"),
+      ])
+  }
+
+  @Test(arguments: [
+    ("6.1", "k:1: 1 fields instead of 2"),
+    ("# x\n6.1 a b", "k:2: 3 fields instead of 2"),
+    ("6.1 debian:bookworm/x\n6.1 debian:sid/x", "k:2: 6.1 is listed twice"),
+    ("a/b debian:bookworm/x", "k:1: 'a/b' cannot be a name"),
+    ("6.1 debian:bookworm", "k:1: 'debian:bookworm' names no package"),
+    ("6.1 6.2", "k:1: '6.2' is no kernel"),
+  ])
+  func badLines(text: String, problem: String) throws {
+    let error = #expect(throws: LabError.self) { try KernelProfiles.parse(text, file: "k") }
+    #expect(error?.problem == problem)
+    #expect(error?.remedy.isEmpty == false)
+  }
+
+  @Test(arguments: [
+    ("6.1", "6.1.0-50-cloud-amd64", true), ("6.1", "6.12.117+deb12", false), ("6.1", "6.1", true),
+    ("6.1", "6.1-rc3", true), ("7.2", "7.3.1", false), ("mine", "7.3.1", true),
+  ])
+  func aVersionIsAPromise(name: String, release: String, admitted: Bool) {
+    #expect(KernelProfile(name: name, source: "x").admits(release: release) == admitted)
+  }
+
+  @Test func sources() throws {
+    let profiles = [KernelProfile(name: "6.1", source: "debian:bookworm/linux-image-amd64")]
+    #expect(try KernelSource(parsing: "6.1", profiles: profiles) == .profile(profiles[0]))
+    #expect(
+      try KernelSource(parsing: "/boot/vmlinuz", modules: "/lib/modules/6.1", profiles: profiles)
+        == .image(path: "/boot/vmlinuz", modules: "/lib/modules/6.1"))
+    guard case .debian(let package) = try KernelSource(parsing: "debian:sid/linux-image-amd64") else {
+      Issue.record("not a package")
+      return
+    }
+    #expect(package.suite == "sid" && package.package == "linux-image-amd64")
+  }
+
+  @Test(arguments: [
+    "6.13", "debian:", "debian:a/b/c", "debian:-o/x", "debian:bookworm/--allow", "debian:../x",
+  ])
+  func badSources(text: String) {
+    #expect(throws: LabError.self) { try KernelSource(parsing: text) }
+  }
+
+  @Test func modulesBelongToPaths() {
+    #expect(throws: LabError.self) { try KernelSource(parsing: "6.1", modules: "/lib/modules/6.1") }
+  }
+}
