@@ -12,7 +12,10 @@ struct ReproCommand: ParsableCommand {
       --exit-codes chooses other conventions.
       """,
     version: Campaign.version,
-    subcommands: [RunCommand.self, ListCommand.self, ProbeCommand.self, ExplainCommand.self],
+    subcommands: [
+      RunCommand.self, VMCommand.self, MatrixCommand.self, ListCommand.self, ProbeCommand.self,
+      ExplainCommand.self,
+    ],
     defaultSubcommand: RunCommand.self)
 }
 

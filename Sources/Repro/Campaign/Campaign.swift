@@ -72,7 +72,7 @@ public final class Campaign {
     return end
   }
 
-  private func note(_ text: String) { observer.receive(.note(Note(text: text))) }
+  private func note(_ text: String) { observer.receive(.note(Note(text))) }
 
   private var interruption: Int32? {
     let signal = ck_interrupted()
@@ -108,8 +108,8 @@ public final class Campaign {
       return Scratch(target: file)
     } catch {
       // Only a target that somebody named is somebody's mistake.
-      if plan.target != nil { throw error }
-      return Scratch(obstacle: "\(error) (--target)")
+      if plan.target != nil && !plan.isTargetOptional { throw error }
+      return Scratch(obstacle: "no target for the race: \(error)")
     }
   }
 

@@ -53,6 +53,8 @@ public struct Plan: Sendable, Codable, Equatable {
   public var schedules: [Schedule] = Schedule.allCases
   /// The race schedule's file, folder or block device; nil for ``standardTarget``.
   public var target: String?
+  /// Whether a target that can't be used skips the race's cells and does not fail the run.
+  public var isTargetOptional = false
   /// Whether an existing file or device may be overwritten.
   public var overwrite = false
   /// Trials a cell; nil leaves it to the time, or the schedule's default.
@@ -89,6 +91,14 @@ public struct Plan: Sendable, Codable, Equatable {
       CellLimits(
         trials: trials ?? .max, seconds: time ?? (trials == nil ? 0.5 : 60),
         patientSeconds: time == nil ? 10 : nil, exposures: minimumExposures(.race), losses: stopAfterLosses)
+    }
+  }
+
+  /// Longer than the plan should ever take, in seconds: only a hang gets there.
+  public var longestSeconds: Double {
+    let lanes = Double(engines.count)
+    return schedules.reduce(120) { total, schedule in
+      total + lanes * (30 + Double(scenarios.count) * (min(limits(schedule).longest, 86_400) + 15))
     }
   }
 

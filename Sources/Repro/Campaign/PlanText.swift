@@ -37,6 +37,7 @@ extension Plan {
       if let value { lines.append("\(key)=\(value)") }
     }
     put("target", target)
+    put("target-optional", isTargetOptional ? "yes" : nil)
     put("overwrite", overwrite ? "yes" : nil)
     put("trials", trials)
     put("time", time)
@@ -72,7 +73,8 @@ extension Plan {
     case "engines": engines = try Self.list(key, value)
     case "schedules": schedules = try Self.list(key, value)
     case "target": target = value
-    case "overwrite": overwrite = value == "yes"
+    case "target-optional": isTargetOptional = try Self.flag(key, value)
+    case "overwrite": overwrite = try Self.flag(key, value)
     case "trials": trials = try Self.positive(key, value)
     case "minimum-exposures": minimumExposures = try Self.positive(key, value)
     case "stop-after-losses": stopAfterLosses = try Self.positive(key, value)
@@ -102,6 +104,11 @@ extension Plan {
       throw PlanError("\(key)=\(value): a whole number above 0 is needed")
     }
     return number
+  }
+
+  private static func flag(_ key: String, _ value: String) throws(PlanError) -> Bool {
+    guard value == "yes" || value == "no" else { throw PlanError("\(key)=\(value): yes or no is needed") }
+    return value == "yes"
   }
 
   private static func list<Item: RawRepresentable & CaseIterable>(

@@ -28,13 +28,13 @@ public struct Session {
     do {
       if changesHost { hostState = try HostState() }
       let state = hostState
-      let ending = try Supervisor.run(seconds: deadline) { work(state) }
+      let ending = try Supervisor.run(seconds: plan.longestSeconds) { work(state) }
       switch ending {
       case .exited(let code): return code
       case .killed(let signal):
         return failed("the harness was ended by signal \(signal): a bug of repro or a kill, not corruption")
       case .timedOut:
-        return failed("the run was still going after \(Int(deadline)) s and was killed; nothing is known")
+        return failed("the run was still going after \(Int(plan.longestSeconds)) s and was killed; nothing is known")
       }
     } catch {
       return failed("\(error)")
@@ -44,15 +44,6 @@ public struct Session {
   private var scenarios: [Scenario] { Scenario.all.filter { plan.scenarios.contains($0.name) } }
 
   private var changesHost: Bool { geteuid() == 0 && scenarios.contains { !$0.settings.isEmpty } }
-
-  /// Far beyond what the plan may take: only a hang gets there.
-  private var deadline: Double {
-    let lanes = Double(plan.engines.count)
-    return plan.schedules.reduce(120) { total, schedule in
-      let cell = min(plan.limits(schedule).longest, 86_400)
-      return total + lanes * (30 + Double(plan.scenarios.count) * (cell + 15))
-    }
-  }
 
   private func work(_ hostState: HostState?) -> Int32 {
     if geteuid() != 0, plan.schedules.contains(.staged) {
@@ -77,7 +68,7 @@ public struct Session {
     case .human: break
     case .ktap: ReportWriter.write("Bail out! \(reason)\n", to: output)
     case .jsonl:
-      let end = RunEnd(verdict: .error, reason: reason, interruptedBy: nil, seconds: 0)
+      let end = RunEnd(verdict: .error, reason: reason, seconds: 0)
       ReportWriter.write(JSONText.line(Event.end(end)) + "\n", to: output)
     }
     return exitCodes.code(.error)

@@ -38,6 +38,9 @@ public struct RunStart: Sendable, Codable, Equatable {
 public struct Note: Sendable, Codable, Equatable {
   /// One sentence.
   public var text: String
+
+  /// A note.
+  public init(_ text: String) { self.text = text }
 }
 
 /// Whether the positive control fired.
@@ -66,6 +69,14 @@ public struct RunEnd: Sendable, Codable, Equatable {
   public var interruptedBy: Int32?
   /// Wall time.
   public var seconds: Double
+
+  /// An end.
+  public init(verdict: Verdict, reason: String? = nil, interruptedBy: Int32? = nil, seconds: Double) {
+    self.verdict = verdict
+    self.reason = reason
+    self.interruptedBy = interruptedBy
+    self.seconds = seconds
+  }
 }
 
 extension Event: Codable {

@@ -1,13 +1,15 @@
 /// Columns of text, as wide as their widest cell.
-struct TextTable {
+public struct TextTable {
   private var rows: [[String]] = []
-  private let gap: String
 
-  init(gap: Int = 2) { self.gap = String(repeating: " ", count: gap) }
+  /// An empty table.
+  public init() {}
 
-  mutating func row(_ cells: [String]) { rows.append(cells) }
+  /// Adds a row.
+  public mutating func row(_ cells: [String]) { rows.append(cells) }
 
-  var lines: [String] {
+  /// The rows, without trailing blanks.
+  public var lines: [String] {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in
       rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
@@ -15,7 +17,7 @@ struct TextTable {
     return rows.map { row in
       var line = ""
       for (column, cell) in row.enumerated() {
-        line += (column == 0 ? "" : gap) + cell.padded(to: widths[column])
+        line += (column == 0 ? "" : "  ") + cell.padded(to: widths[column])
       }
       while line.last == " " { line.removeLast() }
       return line

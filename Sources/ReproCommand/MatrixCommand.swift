@@ -1,0 +1,75 @@
+import ArgumentParser
+import Glibc
+import Repro
+import ReproLab
+
+/// `repro matrix`: scenarios by kernels.
+struct MatrixCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "matrix",
+    abstract: "Run scenarios on several kernels and compare with the catalogue of bugs.",
+    discussion: "Exit codes: 0 as expected, 1 a cell is unexpected or a kernel did not run, 2 usage.")
+
+  /// How to print the matrix.
+  enum Format: String, ExpressibleByArgument, CaseIterable { case table, markdown, json }
+
+  @Option(help: "Kernels, separated by commas.")
+  var kernels: String = KernelProfiles.names.joined(separator: ",")
+  @Option(help: "table, markdown or json.") var format: Format = .table
+  @Option(help: "Guests at the same time.") var jobs: Int = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+  @OptionGroup var guest: GuestOptions
+  @OptionGroup var options: PlanOptions
+
+  func validate() throws {
+    if jobs < 1 { throw ValidationError("--jobs \(jobs): a number above 0 is needed") }
+    if guest.modules != nil { throw ValidationError("--modules goes with one kernel: use 'repro vm'") }
+    if let target = options.target, target != "held" {
+      throw ValidationError("--target \(target): a guest races on its own disk; drop --target, or give 'held'")
+    }
+  }
+
+  func run() async throws {
+    let plan = try options.plan()
+    let names = kernels.split(separator: ",").map(String.init)
+    if names.isEmpty { throw ValidationError("--kernels names none") }
+    var outcomes: [Int: Result<GuestSession.Outcome, any Error>] = [:]
+    await withTaskGroup(of: (Int, Result<GuestSession.Outcome, any Error>).self) { group in
+      var next = 0
+      func start() {
+        guard next < names.count else { return }
+        let index = next
+        next += 1
+        group.addTask { (index, await attempt(names[index], plan)) }
+      }
+      for _ in 0..<jobs { start() }
+      for await (index, outcome) in group {
+        outcomes[index] = outcome
+        ReportWriter.write("\(names[index]): done (\(outcomes.count) of \(names.count))\n", to: STDERR_FILENO)
+        start()
+      }
+    }
+    var matrix = Matrix()
+    for (index, name) in names.enumerated() {
+      switch outcomes[index] {
+      case .success(let outcome): matrix.add(name, outcome)
+      case .failure(let error): matrix.add(name, failure: "\(error)")
+      case nil: matrix.add(name, failure: "was not run")
+      }
+    }
+    switch format {
+    case .table: print(matrix.table)
+    case .markdown: print(matrix.markdown)
+    case .json: print(try matrix.json())
+    }
+    throw ExitCode(matrix.isAsExpected ? 0 : 1)
+  }
+
+  private func attempt(_ name: String, _ plan: Plan) async -> Result<GuestSession.Outcome, any Error> {
+    do {
+      let session = try guest.session(try await guest.kernel(name), plan, .default)
+      return .success(try await session.run { _ in })
+    } catch {
+      return .failure(error)
+    }
+  }
+}

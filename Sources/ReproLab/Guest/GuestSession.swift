@@ -1,0 +1,126 @@
+import Foundation
+import Repro
+import Synchronization
+
+/// A plan run on a kernel in a guest, told as the same events as a run on this machine.
+public struct GuestSession: Sendable {
+  /// The kernel to run on.
+  public var kernel: Kernel
+  /// What to do; disks of the guest are filled in.
+  public var plan: Plan
+  /// The dialect whose rule makes one verdict of many.
+  public var exitCodes: ExitCodes
+  /// The static executable that is the guest's `/init`.
+  public var oneShot: String
+  /// How QEMU runs the guest.
+  public var accelerator = Accelerator.tcg
+  /// How long the guest may take in all; nil for what the plan may need.
+  public var timeout: Duration?
+
+  /// A session; nothing happens yet.
+  public init(kernel: Kernel, plan: Plan, exitCodes: ExitCodes, oneShot: String) {
+    self.kernel = kernel
+    self.plan = plan
+    self.exitCodes = exitCodes
+    self.oneShot = oneShot
+  }
+
+  /// What came out.
+  public struct Outcome: Sendable {
+    /// Where it ran, as the guest said; nil if it never got that far.
+    public var start: RunStart?
+    /// The verdicts of all cells that were reached.
+    public var results: [CellResult]
+    /// The verdict of the whole.
+    public var end: RunEnd
+    /// How the guest ended.
+    public var guest: GuestReport
+  }
+
+  /// Runs the guest.
+  /// - Parameter onEvent: gets the guest's events as they come, then the end as the host sees it.
+  /// - Throws: LabError for what keeps the guest from being started.
+  public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
+    let seen = Mutex<(start: RunStart?, results: [CellResult], end: RunEnd?)>((nil, [], nil))
+    let guest = try await GuestRun(
+      kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, accelerator: accelerator,
+      timeout: timeout ?? .seconds(guestPlan.longestSeconds), silence: .seconds(120)
+    ).run { line in
+      guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
+      switch event {
+      case .run(let start): seen.withLock { $0.start = start }
+      case .result(let result): seen.withLock { $0.results.append(result) }
+      case .end(let end):
+        // The host has the last word: it also knows how the guest ended.
+        seen.withLock { $0.end = end }
+        return
+      default: break
+      }
+      onEvent(event)
+    }
+    let (start, results, guestEnd) = seen.withLock { $0 }
+    for warning in guest.warnings {
+      onEvent(.note(Note("the guest's kernel warned: \(warning.headline)")))
+    }
+    let end = end(of: guest, results, guestEnd)
+    onEvent(.end(end))
+    return Outcome(start: start, results: results, end: end, guest: guest)
+  }
+
+  private var guestPlan: Plan {
+    var plan = plan
+    plan.target = "/dev/vda"
+    plan.isTargetOptional = true
+    plan.overwrite = true
+    plan.swapDevice = "/dev/vdb"
+    return plan
+  }
+
+  private func end(of guest: GuestReport, _ results: [CellResult], _ said: RunEnd?) -> RunEnd {
+    var end = RunEnd(
+      verdict: exitCodes.overall(results.map(\.verdict)), reason: said?.reason, seconds: guest.seconds)
+    var broken = said == nil || said?.verdict == .error && results.isEmpty
+    if case .finished = guest.ending {} else {
+      broken = true
+      end.reason = "\(kernel.name): \(guest.ending)" + hint(guest)
+    }
+    // What was lost before the guest died is still lost.
+    if broken && end.verdict != .corrupt { end.verdict = .error }
+    return end
+  }
+
+  private func hint(_ guest: GuestReport) -> String {
+    switch guest.ending {
+    case .noBoot: "; \(Self.neededOptions)"
+    default: ""
+    }
+  }
+
+  /// What a kernel needs to run in a guest at all.
+  public static let neededOptions = """
+    a guest needs CONFIG_64BIT, BLK_DEV_INITRD, BINFMT_ELF, DEVTMPFS, PROC_FS, SYSFS, TMPFS, \
+    SERIAL_8250_CONSOLE, PCI, VIRTIO_PCI, VIRTIO_BLK, FUSE_FS, and for all scenarios PROC_PAGE_MONITOR, \
+    AIO, SWAP, KSM, NUMA, MIGRATION, MEM_SOFT_DIRTY
+    """
+}
+
+/// Where the static executable for guests and one-shots is.
+public enum OneShotExecutable {
+  /// Its name beside the `repro` executable.
+  public static let name = "repro-oneshot"
+
+  /// The path given, or in REPRO_ONESHOT, or beside this executable.
+  /// - Throws: LabError when there is none.
+  public static func locate(_ path: String? = nil) throws -> String {
+    let environment = ProcessInfo.processInfo.environment
+    let beside = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+      .deletingLastPathComponent().appendingPathComponent(name).path
+    let candidate = path ?? environment["REPRO_ONESHOT"] ?? beside
+    guard FileManager.default.isReadableFile(atPath: candidate) else {
+      throw LabError(
+        "\(candidate): the guest's static executable is not there",
+        remedy: "build it with './run.sh build', or name it in REPRO_ONESHOT")
+    }
+    return candidate
+  }
+}

@@ -1,0 +1,153 @@
+import Foundation
+import Repro
+
+/// Scenarios by kernels, each cell compared with what the catalogue expects.
+public struct Matrix: Sendable {
+  /// A kernel's column.
+  public struct Column: Sendable {
+    /// The kernel's name.
+    public var kernel: String
+    /// Its version, if the guest told it.
+    public var version: KernelVersion?
+    /// The cells by name.
+    public var results: [String: CellResult]
+    /// Why the column is not complete.
+    public var failure: String?
+    /// Wall time of the guest.
+    public var seconds: Double
+  }
+
+  /// Whether a cell is as the catalogue has it.
+  public enum Judgement: String, Sendable, Codable {
+    /// As expected.
+    case expected
+    /// The catalogue says otherwise.
+    case unexpected
+    /// The catalogue has no opinion, or the cell has no verdict.
+    case unknown
+  }
+
+  /// One column a kernel, in the order asked for.
+  public private(set) var columns: [Column] = []
+  /// The names of the cells, in the order of the plan.
+  public private(set) var cells: [String] = []
+
+  /// An empty matrix.
+  public init() {}
+
+  /// Adds the outcome of a kernel's guest.
+  public mutating func add(_ kernel: String, _ outcome: GuestSession.Outcome) {
+    let version = outcome.start.flatMap { KernelVersion(release: $0.release, procVersion: "Linux version \($0.release) \($0.build)") }
+    var results: [String: CellResult] = [:]
+    for result in outcome.results { results[result.cell] = result }
+    if cells.isEmpty { cells = outcome.start?.cells ?? [] }
+    let isComplete = outcome.start.map { $0.cells.count == outcome.results.count } ?? false
+    columns.append(
+      Column(
+        kernel: kernel, version: version, results: results,
+        failure: isComplete ? nil : outcome.end.reason ?? "the guest ended early", seconds: outcome.guest.seconds))
+  }
+
+  /// Adds a kernel that could not be run at all.
+  public mutating func add(_ kernel: String, failure: String) {
+    columns.append(Column(kernel: kernel, version: nil, results: [:], failure: failure, seconds: 0))
+  }
+
+  /// How a cell compares with the catalogue.
+  public func judgement(_ result: CellResult, on column: Column) -> Judgement {
+    if result.verdict == .error { return .unexpected }
+    guard result.verdict == .corrupt || result.verdict == .clean, let path = result.path,
+      let version = column.version
+    else { return .unknown }
+    let expectation = Catalogue.standard.expectation(
+      scenario: result.scenario, path: path.rawValue, version: version)
+    switch (expectation, result.verdict) {
+    case (.corrupt, .corrupt), (.clean, .clean): return .expected
+    case (.unknown, _): return .unknown
+    default: return .unexpected
+    }
+  }
+
+  /// Whether every kernel ran and no cell is unexpected.
+  public var isAsExpected: Bool {
+    columns.allSatisfy { column in
+      column.failure == nil
+        && column.results.values.allSatisfy { judgement($0, on: column) != .unexpected }
+    }
+  }
+
+  private func text(_ cell: String, _ column: Column) -> String {
+    guard let result = column.results[cell] else { return "-" }
+    let mark = judgement(result, on: column) == .unexpected ? " !!" : ""
+    switch result.verdict {
+    case .corrupt: return "CORRUPT \(result.losses)/\(result.exposures)\(mark)"
+    case .clean: return "clean \(result.exposures)\(mark)"
+    case .inconclusive: return "inconclusive \(result.exposures)"
+    case .skipped: return "skipped"
+    case .error: return "ERROR\(mark)"
+    }
+  }
+
+  private func heading(_ column: Column) -> String {
+    "\(column.kernel)" + (column.version.map { " (\($0))" } ?? "")
+  }
+
+  private var rows: [[String]] {
+    [["CELL"] + columns.map(heading)] + cells.map { cell in [cell] + columns.map { text(cell, $0) } }
+  }
+
+  private var remarks: [String] {
+    var lines = columns.compactMap { column in column.failure.map { "\(column.kernel): \($0)" } }
+    for column in columns {
+      for cell in cells {
+        guard let result = column.results[cell], judgement(result, on: column) == .unexpected else { continue }
+        lines.append(
+          "unexpected on \(column.kernel): \(cell) is \(result.verdict.rawValue)"
+            + (result.reason.map { " (\($0))" } ?? "; the catalogue says otherwise"))
+      }
+    }
+    let times = columns.map { "\($0.kernel) \(String(format: "%.1f", $0.seconds)) s" }
+    return lines + ["guest time: " + times.joined(separator: ", ")]
+  }
+
+  /// For a terminal.
+  public var table: String {
+    var table = TextTable()
+    for row in rows { table.row(row) }
+    return (table.lines + [""] + remarks).joined(separator: "\n")
+  }
+
+  /// For a document.
+  public var markdown: String {
+    var lines = rows.map { "| " + $0.joined(separator: " | ") + " |" }
+    lines.insert("|" + String(repeating: "---|", count: columns.count + 1), at: 1)
+    return (lines + [""] + remarks.map { "- \($0)" }).joined(separator: "\n")
+  }
+
+  /// For programs: one object a kernel and cell, with its judgement.
+  public func json() throws -> String {
+    struct Entry: Encodable {
+      var kernel: String
+      var version: String?
+      var judgement: Judgement
+      var result: CellResult
+    }
+    struct Whole: Encodable {
+      var isAsExpected: Bool
+      var failures: [String: String]
+      var cells: [Entry]
+    }
+    let entries = columns.flatMap { column in
+      cells.compactMap { column.results[$0] }.map {
+        Entry(
+          kernel: column.kernel, version: column.version?.description, judgement: judgement($0, on: column),
+          result: $0)
+      }
+    }
+    let failures = columns.reduce(into: [String: String]()) { $0[$1.kernel] = $1.failure }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    let data = try encoder.encode(Whole(isAsExpected: isAsExpected, failures: failures, cells: entries))
+    return String(decoding: data, as: UTF8.self)
+  }
+}
