@@ -2,10 +2,12 @@
 #include "ckernel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { CLOSED_AT_MOST = 8 };
@@ -57,6 +59,22 @@ int ck_fork_child(int role, struct ck_child_board *board, const void *page, void
     _exit(0);
   }
   return (int)pid;
+}
+
+int ck_reap(int pid, int64_t timeout_ns, int *status) {
+  int handle = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (handle >= 0) {
+    struct pollfd ended = {handle, POLLIN, 0};
+    int64_t deadline = ck_now() + timeout_ns, left = timeout_ns;
+    int result;
+    while ((result = poll(&ended, 1, (int)(left / 1000000))) < 0 && errno == EINTR && left > 0)
+      left = deadline - ck_now();
+    close(handle);
+    if (result == 0) return -ETIMEDOUT;
+  }
+  while (waitpid(pid, status, 0) < 0)
+    if (errno != EINTR) return -errno;
+  return 0;
 }
 
 int ck_fork(void) {

@@ -28,7 +28,9 @@ enum Guest {
   private static func runPlan(_ port: CInt) -> Int32 {
     do {
       let plan = try Plan(text: try KernelFile.read(planPath))
-      return Session(plan: plan, format: .jsonl, exitCodes: .default, output: port).run()
+      var session = Session(plan: plan, format: .jsonl, exitCodes: .default, output: port)
+      session.showsProgress = false  // the console is the kernel's
+      return session.run()
     } catch {
       ReportWriter.write("repro: \(planPath): \(error)\n", to: STDERR_FILENO)
       return ExitCodes.default.code(.error)

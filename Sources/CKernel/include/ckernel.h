@@ -87,6 +87,8 @@ int ck_fork_child(int role, struct ck_child_board *board, const void *page, void
 /* A descriptor that every such child closes first; at most 8. */
 void ck_child_closes(int fd);
 void ck_child_keeps(int fd);
+/* Waits for a child's end; 0 with its wait status, or -ETIMEDOUT after which it is still there. */
+int ck_reap(int pid, int64_t timeout_ns, int *status);
 /* fork(2) of the whole program, for a supervisor: 0 in the child. */
 int ck_fork(void);
 /* Asks that this process be killed when its parent dies; -ESRCH if it is dead already. */

@@ -11,6 +11,8 @@ public struct Session {
   public var exitCodes: ExitCodes
   /// Where the report goes; stays open.
   public var output: CInt
+  /// Whether progress is shown on standard error.
+  public var showsProgress = isatty(STDERR_FILENO) == 1
 
   /// A session; nothing happens yet.
   public init(plan: Plan, format: ReportFormat, exitCodes: ExitCodes, output: CInt = STDOUT_FILENO) {
@@ -51,7 +53,7 @@ public struct Session {
       var step: UnsafePointer<CChar>?
       _ = ck_enter_user_namespace(&step)
     }
-    let writer = ReportWriter(format.make(exitCodes), output: output)
+    let writer = ReportWriter(format.make(exitCodes), output: output, showsProgress: showsProgress)
     do throws(TargetError) {
       let end = try Campaign(plan, hostState: hostState, observer: writer).run(exitCodes)
       if let failure = writer.failure { return failed("the report is incomplete: \(failure)") }

@@ -53,7 +53,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     switch role {
     case .exits:
       // A race must not wait here until the child gets a CPU: the I/O would be over by then.
-      if page.schedule == .staged { try reap() }
+      if page.schedule == .staged { try reap(page) }
       return .applied(page.schedule == .staged ? "child forked and gone" : "child forked, exits at once")
     case .stays:
       return .applied("child forked and alive")
@@ -71,17 +71,18 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     guard pid > 0 else { return [] }
     ck_word_store(&board.pointee.go, 1)
     ck_word_wake(&board.pointee.go)
-    try reap()
+    try reap(page)
     page.timeline.mark(.hazard, "child gone")
     return role == .reads ? page.leak(copy) : []
   }
 
-  private func reap() throws(KernelError) {
-    var status: CInt = 0
-    while waitpid(pid, &status, 0) < 0 {
-      if errno != EINTR { throw .last("wait for child \(pid)") }
-    }
+  private func reap(_ page: PageUnderIO) throws(KernelError) {
+    let child = pid
     pid = 0
-    if status != 0 { throw KernelError("the forked child ended with status \(status)", .noChildProcess) }
+    var status: CInt = 0
+    let result = ck_reap(child, page.patience, &status)
+    if result < 0 { kill(child, SIGKILL) }
+    try check(result, "wait for child \(child) to end")
+    if status != 0 { throw KernelError("child \(child) ended with status \(status)", .noChildProcess) }
   }
 }

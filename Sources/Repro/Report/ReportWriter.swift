@@ -14,11 +14,11 @@ public final class ReportWriter: Observer {
 
   /// - Parameters:
   ///   - output: where the report goes; stays open.
-  ///   - terminal: whether progress may be shown on standard error.
-  public init(_ report: any Report, output: CInt, terminal: Bool = isatty(STDERR_FILENO) == 1) {
+  ///   - showsProgress: whether progress is shown on standard error.
+  public init(_ report: any Report, output: CInt, showsProgress: Bool = isatty(STDERR_FILENO) == 1) {
     self.report = report
     self.output = output
-    showsProgress = terminal
+    self.showsProgress = showsProgress
   }
 
   /// Writes the event's lines at once: buffered text would be written twice after a fork.

@@ -43,6 +43,7 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   private var expectedArrival: UInt32 = 0
   private var server: SystemThread?
   private var isClosed = false
+  private var isOpenHere = false
 
   private static let size: Int64 = 1 << 30
   private static let maximumTransfer = 1 << 17
@@ -65,13 +66,10 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
       server = try SystemThread { self.serve() }
       descriptor = open("/proc/self/fd/\(mount)", O_RDWR | O_CLOEXEC | ck_o_direct())
       if descriptor < 0 { throw KernelError.last("open the held file") }
+      isOpenHere = true
       // Asynchronous reads end at the size that the kernel knows, and it knows none before it asks.
       var about = stat()
       if fstat(descriptor, &about) < 0 { throw KernelError.last("stat the held file") }
-      // The kernel flushes at every close and waits for the answer: one that says ENOSYS
-      // turns flushes off, or each exiting child would wait for the server.
-      let once = open("/proc/self/fd/\(mount)", O_RDONLY | O_CLOEXEC)
-      Glibc.close(once)
     } catch {
       close()
       throw error
@@ -95,7 +93,7 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     if isClosed { return }
     isClosed = true
     abort()
-    if descriptor >= 0 { Glibc.close(descriptor) }
+    handOver()
     Glibc.close(stopper)  // the server's poll sees the hang-up
     server?.join()
     ck_child_keeps(device)
@@ -122,6 +120,11 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   // MARK: Holding
 
   var serverDescriptors: [CInt] { [device, stopper] }
+
+  func handOver() {
+    if isOpenHere { Glibc.close(descriptor) }
+    isOpenHere = false
+  }
 
   func arm(_ direction: Direction, _ timeline: Timeline) {
     expectedArrival = arrivals.value &+ 1

@@ -30,6 +30,9 @@ protocol Target: AnyObject, Sendable {
 protocol HoldingTarget: Target {
   /// Descriptors that keep the server alive: a thread that waits for the server must not own them.
   var serverDescriptors: [CInt] { get }
+  /// Closes the file in the caller's descriptor table, now that the I/O thread has it in its own: a
+  /// forked child that exits would flush it, and on kernels before 6.13 or so wait for a held write.
+  func handOver()
   /// The next I/O of `direction` will be held.
   func arm(_ direction: Direction, _ timeline: Timeline)
   /// Returns once the armed I/O is in flight with its pages taken.

@@ -38,7 +38,9 @@ final class Bench: @unchecked Sendable {  // the trial's thread owns it; other t
     readBackBuffer = try Arena(pages: length / pageSize, pageSize: pageSize)
     verifier = Verifier(pattern)
     pageMap = try PageMap(pageSize: pageSize)
-    io = try IOThread(engine: engine, without: (target as? any HoldingTarget)?.serverDescriptors ?? [])
+    let holding = target as? any HoldingTarget
+    io = try IOThread(engine: engine, without: holding?.serverDescriptors ?? [])
+    holding?.handOver()
   }
 
   func close() { io.stop() }
