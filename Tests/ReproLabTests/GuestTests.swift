@@ -118,7 +118,7 @@ struct GuestTests {
   }
 
   @Test func theProbeProvesThatAProcessorRuns() async {
-    let qemu = HostTool(name: "qemu-system-x86_64", package: "qemu-system-x86")
+    let qemu = "qemu-system-x86_64"
     #expect(await Accelerator.answers(.tcg, qemu: qemu, within: .seconds(10)))
     #expect(!(await Accelerator.answers(.tcg, qemu: qemu, within: .milliseconds(1))))
   }

@@ -10,28 +10,29 @@ public enum Accelerator: String, Sendable, CaseIterable {
   /// KVM if it answers the probe, else TCG.
   case auto
 
-  /// Proves that a virtual processor runs, which an open /dev/kvm does not: some sandboxes have one that hangs.
-  ///
-  /// The probe is a firmware of five bytes at the reset vector that tells QEMU to exit with a status of its own:
-  ///
-  ///     mov al, 0x21;  out 0xf4, al;  hlt        exit status (0x21 << 1) | 1
-  static func answers(_ accelerator: Accelerator, qemu: HostTool, within limit: Duration) async -> Bool {
+  /// Proves that a virtual processor gets work done, which an open /dev/kvm does not: some sandboxes have one that
+  /// hangs, or that boots a kernel in minutes.
+  static func answers(_ accelerator: Accelerator, qemu: String, within limit: Duration) async -> Bool {
     guard accelerator != .kvm || FileManager.default.isWritableFile(atPath: "/dev/kvm") else { return false }
     guard let folder = try? ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-probe") else {
       return false
     }
     defer { folder.remove() }
-    var firmware = [UInt8](repeating: 0xf4, count: 1 << 16)
-    firmware.replaceSubrange(0xfff0..<0xfff5, with: [0xb0, 0x21, 0xe6, 0xf4, 0xf4])
     let path = folder.appending("firmware")
-    guard FileManager.default.createFile(atPath: path, contents: Data(firmware)) else { return false }
+    guard FileManager.default.createFile(atPath: path, contents: Data(ProbeFirmware.image)) else {
+      return false
+    }
 
-    let arguments = [
-      "-accel", accelerator.rawValue, "-nodefaults", "-display", "none", "-no-reboot", "-m", "16M",
-      "-bios", path, "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
-    ]
+    let tool = HostTool(name: qemu, package: "qemu-system-x86")
+    guard let emulator = await tool.path() else { return false }
+    let command = await HostTool.tied(
+      [emulator, "-accel", accelerator.rawValue, "-nodefaults", "-display", "none", "-no-reboot"]
+        + ["-bios", path] + ProbeFirmware.options)
+    let probe = HostTool(name: command[0], package: tool.package)
     return await withTaskGroup(of: Bool.self) { group in
-      group.addTask { (try? await qemu.run(arguments))?.status == .exited(0x43) }
+      group.addTask {
+        (try? await probe.run(Array(command.dropFirst())))?.status == .exited(CInt(ProbeFirmware.status))
+      }
       group.addTask {
         try? await Task.sleep(for: limit)
         return false
@@ -43,8 +44,13 @@ public enum Accelerator: String, Sendable, CaseIterable {
     }
   }
 
-  /// The accelerator to use, after the probe if it needs one.
-  func probed(qemu: HostTool, limit: Duration = .seconds(5)) async throws -> Accelerator {
+  /// The accelerator to use, after the probe if it needs one: never `auto`.
+  ///
+  /// A run does this itself; who starts many does it once and gives each the answer, since a KVM that does not
+  /// answer costs the whole limit.
+  public func probed(
+    qemu: String = "qemu-system-x86_64", limit: Duration = .seconds(5)
+  ) async throws -> Accelerator {
     guard self != .tcg else { return .tcg }
     if await Self.answers(.kvm, qemu: qemu, within: limit) { return .kvm }
     try Task.checkCancellation()

@@ -65,12 +65,12 @@ public struct GuestRun: Sendable {
     guard let emulator = await tool.path() else {
       return GuestReport(ending: .qemuMissing(name: qemu), missingModules: initramfs.missingModules)
     }
-    let accelerator = try await accelerator.probed(qemu: tool)
+    let accelerator = try await accelerator.probed(qemu: qemu)
     let folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-guest")
     defer { folder.remove() }
     try prepare(folder, initramfs)
 
-    let command = try await Self.tied([emulator.string] + options(folder, accelerator))
+    let command = await HostTool.tied([emulator] + options(folder, accelerator))
     let (record, status) = try await execute(command, onStart: folder.remove, onLine: onLine)
     try Task.checkCancellation()
     let evidence = GuestEvidence(
@@ -135,15 +135,6 @@ public struct GuestRun: Sendable {
   var commandLine: String {
     let own = ["console=ttyS0,115200", "earlyprintk=ttyS0,115200", "loglevel=7", "oops=panic", "panic=-1"]
     return (own + parameters).joined(separator: " ")
-  }
-
-  /// The command, run so that it dies with this process.
-  ///
-  /// The parent-death signal counts the thread that spawned the child; Subprocess spawns on one thread that lives
-  /// until the process exits.
-  private static func tied(_ command: [String]) async throws -> [String] {
-    guard let setpriv = await HostTool.setpriv.path() else { return command }
-    return [setpriv.string, "--pdeathsig", "KILL", "--"] + command
   }
 
   private func execute(

@@ -20,11 +20,20 @@ struct HostTool: Sendable {
   var executable: Executable { name.contains("/") ? .path(FilePath(name)) : .name(name) }
 
   /// The path that will be executed, or nil if the program isn't installed.
-  func path() async -> FilePath? {
+  func path() async -> String? {
     guard let path = try? await executable.resolveExecutablePath(in: .inherit),
       FileManager.default.isExecutableFile(atPath: path.string)
     else { return nil }
-    return path
+    return path.string
+  }
+
+  /// A command, made to die with this process, however that ends.
+  ///
+  /// The parent-death signal counts the thread that spawned the child; Subprocess spawns on one thread that lives
+  /// until the process exits.
+  static func tied(_ command: [String]) async -> [String] {
+    guard let setpriv = await HostTool.setpriv.path() else { return command }
+    return [setpriv, "--pdeathsig", "KILL", "--"] + command
   }
 
   /// How a run of the tool ended.
@@ -38,8 +47,11 @@ struct HostTool: Sendable {
 
     /// The line of the tool's complaint that says most: its last error line.
     var complaint: String {
-      let lines = errors.split(whereSeparator: \.isNewline).map(String.init)
-      return lines.last { $0.hasPrefix("E:") } ?? lines.last ?? "no message (\(status))"
+      let lines = errors.split(whereSeparator: \.isNewline)
+      guard let line = lines.last(where: { $0.hasPrefix("E: ") }) ?? lines.last else {
+        return "no message (\(status))"
+      }
+      return String(line.hasPrefix("E: ") ? line.dropFirst(3) : line).trimmingCharacters(in: ["."])
     }
   }
 
@@ -49,7 +61,7 @@ struct HostTool: Sendable {
       throw LabError("\(name) is not on this machine", remedy: "apt-get install \(package)")
     }
     let result = try await Subprocess.run(
-      .path(path), arguments: Arguments(arguments),
+      .path(FilePath(path)), arguments: Arguments(arguments),
       environment: .inherit.updating(["LC_ALL": "C"]),
       workingDirectory: folder.map { FilePath($0) },
       output: .bytes(limit: limit), error: .string(limit: 1 << 20))

@@ -35,7 +35,7 @@ public struct DebianKernel: Sendable, Equatable {
   /// Finds the kernel in the cache or fetches it.
   func resolve(cache: String, refresh: Bool, progress: (String) -> Void) async throws -> Kernel {
     let entry = "\(cache)/\(suite)/\(package)"
-    if !refresh, FileManager.default.fileExists(atPath: entry) { return try kernel(in: entry) }
+    if !refresh, FileManager.default.fileExists(atPath: entry) { return try cached(entry) }
 
     let scratch = try ScratchFolder(in: cache, prefix: ".fetch")
     defer { scratch.remove() }
@@ -48,9 +48,13 @@ public struct DebianKernel: Sendable, Equatable {
     try await apt.unpack(packages, into: unpacked)
 
     // Only what passes as a kernel gets its final name, and a rename puts it there whole.
-    _ = try kernel(in: unpacked)
+    _ = try kernel(in: unpacked, remedy: "name a linux-image package")
     try place(unpacked, at: entry, aside: refresh ? scratch.appending("previous") : nil)
-    return try kernel(in: entry)
+    return try cached(entry)
+  }
+
+  private func cached(_ entry: String) throws -> Kernel {
+    try kernel(in: entry, remedy: "remove \(entry)")
   }
 
   /// Gives a finished tree its place in the cache; another process may have been faster, which is as good.
@@ -66,7 +70,7 @@ public struct DebianKernel: Sendable, Equatable {
   }
 
   /// The kernel in an unpacked tree: `boot/vmlinuz-R`, or since 7.x `usr/lib/modules/R/vmlinuz`.
-  private func kernel(in tree: String) throws -> Kernel {
+  private func kernel(in tree: String, remedy: String) throws -> Kernel {
     let files = FileManager.default
     func entries(_ folder: String) -> [String] {
       ((try? files.contentsOfDirectory(atPath: "\(tree)/\(folder)")) ?? []).sorted().map {
@@ -78,7 +82,7 @@ public struct DebianKernel: Sendable, Equatable {
       + ["usr/lib/modules", "lib/modules"].flatMap(entries).map { $0 + "/vmlinuz" }
     guard let image = images.first(where: files.fileExists(atPath:)) else {
       throw LabError(
-        "\(description) contains no kernel image", remedy: "name a linux-image package, or remove \(tree)")
+        "\(description) contains no kernel image", remedy: remedy)
     }
     let release = try KernelImage(path: image).release
     let modules = Kernel.moduleFolder(of: release, under: tree)
