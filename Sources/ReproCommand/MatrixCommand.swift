@@ -24,7 +24,8 @@ struct MatrixCommand: AsyncParsableCommand {
     if jobs < 1 { throw ValidationError("--jobs \(jobs): a number above 0 is needed") }
     if guest.modules != nil { throw ValidationError("--modules goes with one kernel: use 'repro vm'") }
     if let target = options.target, target != "held" {
-      throw ValidationError("--target \(target): a guest races on its own disk; drop --target, or give 'held'")
+      throw ValidationError(
+        "--target \(target): a guest races on its own disk; drop --target, or give 'held'")
     }
   }
 

@@ -46,7 +46,8 @@ struct VMCommand: AsyncParsableCommand {
 
   func validate() throws {
     if let target = options.target, target != "held" {
-      throw ValidationError("--target \(target): a guest races on its own disk; drop --target, or give 'held'")
+      throw ValidationError(
+        "--target \(target): a guest races on its own disk; drop --target, or give 'held'")
     }
   }
 

@@ -37,7 +37,9 @@ public struct Matrix: Sendable {
 
   /// Adds the outcome of a kernel's guest.
   public mutating func add(_ kernel: String, _ outcome: GuestSession.Outcome) {
-    let version = outcome.start.flatMap { KernelVersion(release: $0.release, procVersion: "Linux version \($0.release) \($0.build)") }
+    let version = outcome.start.flatMap {
+      KernelVersion(release: $0.release, procVersion: "Linux version \($0.release) \($0.build)")
+    }
     var results: [String: CellResult] = [:]
     for result in outcome.results { results[result.cell] = result }
     if cells.isEmpty { cells = outcome.start?.cells ?? [] }
@@ -45,7 +47,8 @@ public struct Matrix: Sendable {
     columns.append(
       Column(
         kernel: kernel, version: version, results: results,
-        failure: isComplete ? nil : outcome.end.reason ?? "the guest ended early", seconds: outcome.guest.seconds))
+        failure: isComplete ? nil : outcome.end.reason ?? "the guest ended early",
+        seconds: outcome.guest.seconds))
   }
 
   /// Adds a kernel that could not be run at all.
@@ -100,7 +103,9 @@ public struct Matrix: Sendable {
     var lines = columns.compactMap { column in column.failure.map { "\(column.kernel): \($0)" } }
     for column in columns {
       for cell in cells {
-        guard let result = column.results[cell], judgement(result, on: column) == .unexpected else { continue }
+        guard let result = column.results[cell], judgement(result, on: column) == .unexpected else {
+          continue
+        }
         lines.append(
           "unexpected on \(column.kernel): \(cell) is \(result.verdict.rawValue)"
             + (result.reason.map { " (\($0))" } ?? "; the catalogue says otherwise"))

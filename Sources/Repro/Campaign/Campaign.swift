@@ -100,7 +100,9 @@ public final class Campaign {
   }
 
   private func openScratch() throws(TargetError) -> Scratch? {
-    guard cells.contains(where: { $0.schedule == .race && $0.scenario.raceObstacle == nil }) else { return nil }
+    guard cells.contains(where: { $0.schedule == .race && $0.scenario.raceObstacle == nil }) else {
+      return nil
+    }
     do throws(TargetError) {
       let file = try ScratchFile(
         path: plan.target ?? Plan.standardTarget, overwrite: plan.overwrite, length: RaceCalibration.longest,
@@ -195,7 +197,8 @@ public final class Campaign {
       let obstacle =
         racing.map { Obstacle(verdict: .skipped, reason: $0) } ?? obstacles[lane] ?? groupObstacle
         ?? interruption.map { Obstacle(verdict: .skipped, reason: "stopped by signal \($0)") }
-      let result = obstacle.map { self.result(cell, CellCount(), $0.verdict, $0.reason) } ?? run(cell, scratch)
+      let result =
+        obstacle.map { self.result(cell, CellCount(), $0.verdict, $0.reason) } ?? run(cell, scratch)
       results.append(result)
       observer.receive(.result(result))
     }
@@ -216,7 +219,9 @@ public final class Campaign {
       if let interruption, verdict == .clean {
         (verdict, reason) = (.inconclusive, "stopped by signal \(interruption) after \(count.trials) trials")
       }
-      if verdict == .inconclusive, let evidence = count.evidence { reason = "\(reason ?? ""); last: \(evidence)" }
+      if verdict == .inconclusive, let evidence = count.evidence {
+        reason = "\(reason ?? ""); last: \(evidence)"
+      }
       return result(cell, count, verdict, reason, scratch)
     } catch let missing as Missing {
       return result(cell, last, .skipped, missing.reason)

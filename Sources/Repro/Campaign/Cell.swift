@@ -59,7 +59,8 @@ struct CellRunner {
   func runStaged(_ target: any HoldingTarget) throws -> CellCount {
     let bench = try bench(target, length: kernelPageSize, storeLength: Self.stagedStore)
     defer { bench.close() }
-    let trial = StagedTrial(bench: bench, target: target, hazard: try cell.scenario.makeHazard(kernelPageSize))
+    let trial = StagedTrial(
+      bench: bench, target: target, hazard: try cell.scenario.makeHazard(kernelPageSize))
     return try repeated { number in try trial.run(number) }
   }
 

@@ -39,7 +39,9 @@ public enum ExitCodes: String, Sendable, Codable, CaseIterable {
   /// too few exposures. What was skipped counts only when nothing ran, except for bisections: there
   /// a skipped scenario must not make a "good".
   public func overall(_ verdicts: [Verdict]) -> Verdict {
-    for verdict in [Verdict.corrupt, .error, .inconclusive] where verdicts.contains(verdict) { return verdict }
+    for verdict in [Verdict.corrupt, .error, .inconclusive] where verdicts.contains(verdict) {
+      return verdict
+    }
     if verdicts.contains(.skipped), self == .bisect || !verdicts.contains(.clean) { return .skipped }
     return verdicts.isEmpty ? .inconclusive : .clean
   }

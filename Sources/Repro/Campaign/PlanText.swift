@@ -117,7 +117,8 @@ extension Plan {
     var items: [Item] = []
     for name in value.split(separator: ",") {
       guard let item = Item(rawValue: String(name)) else {
-        throw PlanError("\(key)=\(name): one of \(Item.allCases.map(\.rawValue).joined(separator: ", ")) is needed")
+        throw PlanError(
+          "\(key)=\(name): one of \(Item.allCases.map(\.rawValue).joined(separator: ", ")) is needed")
       }
       items.append(item)
     }

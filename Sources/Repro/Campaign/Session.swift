@@ -36,7 +36,8 @@ public struct Session {
       case .killed(let signal):
         return failed("the harness was ended by signal \(signal): a bug of repro or a kill, not corruption")
       case .timedOut:
-        return failed("the run was still going after \(Int(plan.longestSeconds)) s and was killed; nothing is known")
+        return failed(
+          "the run was still going after \(Int(plan.longestSeconds)) s and was killed; nothing is known")
       }
     } catch {
       return failed("\(error)")

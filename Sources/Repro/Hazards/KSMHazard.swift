@@ -34,7 +34,8 @@ final class KSMHazard: Hazard {
       let scans = try fullScans() - start
       if try isMerged(page) { return .applied("ksmd merged the page with its twin") }
       if scans >= Self.scans {
-        return .refused("ksmd made \(scans) full scans over page and twin, the same bytes, and merged nothing")
+        return .refused(
+          "ksmd made \(scans) full scans over page and twin, the same bytes, and merged nothing")
       }
       if Clock.now > deadline {
         return .noEffect("ksmd made \(scans) of \(Self.scans) full scans in time")

@@ -109,9 +109,12 @@ private struct JSONTreeEncoder: Encoder {
     return Unkeyed(node: node, codingPath: codingPath)
   }
 
-  func singleValueContainer() -> any SingleValueEncodingContainer { Single(node: node, codingPath: codingPath) }
+  func singleValueContainer() -> any SingleValueEncodingContainer {
+    Single(node: node, codingPath: codingPath)
+  }
 
-  fileprivate static func put(_ value: some Encodable, _ node: JSONText.Node, _ path: [any CodingKey]) throws {
+  fileprivate static func put(_ value: some Encodable, _ node: JSONText.Node, _ path: [any CodingKey]) throws
+  {
     if let literal = JSONText.literal(value) {
       node.value = .literal(literal)
     } else {

@@ -26,7 +26,9 @@ public struct KTAPReport: Report {
           groups.append(Group(scenario: scenario, size: 1))
         }
       }
-      return ["KTAP version 1", "# repro \(start.version) on Linux \(start.release), seed \(start.plan.seed)"]
+      return [
+        "KTAP version 1", "# repro \(start.version) on Linux \(start.release), seed \(start.plan.seed)",
+      ]
         + ["1..\(groups.count)"] + header()
     case .note(let note): return ["# \(Self.escape(note.text))"]
     case .control(let control):

@@ -31,7 +31,9 @@ public struct Explanation {
   }
 
   private func describe(_ bug: Bug) -> [String] {
-    var lines = ["\(bug.isGuard ? "guard" : "bug") \(bug.id) (\(bug.paths.joined(separator: ", "))): \(bug.summary)"]
+    var lines = [
+      "\(bug.isGuard ? "guard" : "bug") \(bug.id) (\(bug.paths.joined(separator: ", "))): \(bug.summary)"
+    ]
     lines.append("  bad from \(bug.bad), fixed in \(bug.fixed)")
     for commit in bug.introduced { lines.append("  introduced by \(commit.hash) \(commit.title)") }
     for commit in bug.fix { lines.append("  fixed by \(commit.hash) \(commit.title)") }

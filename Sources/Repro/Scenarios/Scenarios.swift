@@ -22,7 +22,8 @@ extension Scenario {
     Scenario("fork-child-stays", "fork; the child lives until after the I/O", drawing: ForkHazard.drawing) {
       size throws(KernelError) in try ForkHazard(.stays, pageSize: size)
     },
-    Scenario("fork-child-reads", "fork; the child reads the page and must not see the data arrive",
+    Scenario(
+      "fork-child-reads", "fork; the child reads the page and must not see the data arrive",
       drawing: ForkHazard.drawing
     ) { size throws(KernelError) in try ForkHazard(.reads, pageSize: size) },
     Scenario(

@@ -137,7 +137,9 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
     let count = pread(descriptor, buffer, length, 0)
     if count != length { throw .unusable(path, .last("read")) }
-    guard let view = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), view != MAP_FAILED else { return }
+    guard let view = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), view != MAP_FAILED else {
+      return
+    }
     defer { munmap(view, length) }
     var resident: UInt8 = 0
     if mincore(view, length, &resident) == 0, resident & 1 == 1 { throw .noDirectIO(path) }

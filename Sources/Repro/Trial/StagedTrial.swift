@@ -43,7 +43,8 @@ struct StagedTrial {
     let outcome = try hazard.act(setup.page)
     timeline.mark(.hazard, outcome.text)
     touch(setup.store)
-    timeline.mark(.store, "stored to bytes \(bench.layout.store.lowerBound)..<\(bench.layout.store.upperBound)")
+    timeline.mark(
+      .store, "stored to bytes \(bench.layout.store.lowerBound)..<\(bench.layout.store.upperBound)")
     try target.release()
 
     guard let completion = bench.io.finish(timeout: bench.patience) else {

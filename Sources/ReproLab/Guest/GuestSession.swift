@@ -80,7 +80,8 @@ public struct GuestSession: Sendable {
     var end = RunEnd(
       verdict: exitCodes.overall(results.map(\.verdict)), reason: said?.reason, seconds: guest.seconds)
     var broken = said == nil || said?.verdict == .error && results.isEmpty
-    if case .finished = guest.ending {} else {
+    if case .finished = guest.ending {
+    } else {
       broken = true
       end.reason = "\(kernel.name): \(guest.ending)" + hint(guest)
     }
