@@ -87,7 +87,7 @@ public struct GuestRun: Sendable {
   private func prepare(_ folder: ScratchFolder, _ initramfs: Initramfs) throws {
     do {
       try Data(initramfs.archive).write(to: URL(fileURLWithPath: folder.appending("initramfs")))
-      for (name, size) in Self.disks {
+      for (name, size, _) in Self.disks {
         try Data().write(to: URL(fileURLWithPath: folder.appending(name)))
         guard truncate(folder.appending(name), size << 20) == 0 else { throw Errno(rawValue: errno) }
       }
@@ -97,13 +97,17 @@ public struct GuestRun: Sendable {
     }
   }
 
-  private static let disks = [("scratch", 256), ("swap", 512)]
+  /// Name, MiB, limits. An emulated fork takes longer than a read from the host's page cache. At 25 I/Os a second
+  /// each is in flight for tens of milliseconds, and a race has something to overlap with.
+  private static let disks = [
+    ("scratch", 256, ",throttling.iops-read=25,throttling.iops-write=25"), ("swap", 512, ""),
+  ]
 
   /// The options of QEMU after the program's name.
   private func options(_ folder: ScratchFolder, _ accelerator: Accelerator) -> [String] {
-    let disks = Self.disks.flatMap { name, _ in
+    let disks = Self.disks.flatMap { name, _, throttle in
       [
-        "-drive", "file=\(folder.appending(name)),format=raw,if=none,id=\(name),cache=unsafe",
+        "-drive", "file=\(folder.appending(name)),format=raw,if=none,id=\(name),cache=unsafe\(throttle)",
         "-device", "virtio-blk-pci,drive=\(name)",
       ]
     }
