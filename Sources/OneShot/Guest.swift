@@ -9,7 +9,9 @@ enum Guest {
   private static let moduleFolder = "/modules"
   private static let planPath = "/plan"
 
-  static func run() -> Never {
+  /// - Parameter sealed: what is sealed into the executable; it goes before `/plan`, and is
+  ///   reported for people, on the console.
+  static func run(_ sealed: String?) -> Never {
     for (type, folder) in [
       ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/run"), ("tmpfs", "/tmp"),
     ] {
@@ -18,7 +20,7 @@ enum Guest {
     complain("bring lo up", ck_loopback_up())
     loadModules()
     let port = openPort()
-    let status = runPlan(port)
+    let status = sealed.map { Reproducer($0).run([]) } ?? runPlan(port)
     ReportWriter.write("{\"event\":\"exit\",\"status\":\(status)}\n", to: port)
     tcdrain(port)
     complain("power off", ck_power_off())
