@@ -1,0 +1,237 @@
+import Foundation
+import Testing
+
+/// What the command does with other kernels. Each test boots guests, so they run on request only:
+/// REPRO_GUEST_TESTS=1, with REPRO_EXECUTABLE naming a release build that has `repro-oneshot` beside it.
+@Suite(
+  .enabled(if: ProcessInfo.processInfo.environment["REPRO_GUEST_TESTS"] == "1", "set REPRO_GUEST_TESTS=1"),
+  .serialized)
+struct GuestCommandTests {
+  private struct Finished {
+    var status: Int32
+    var output: String
+    var errors: String
+  }
+
+  private static let executable = ProcessInfo.processInfo.environment["REPRO_EXECUTABLE"] ?? "repro"
+
+  private func run(
+    _ command: [String], in folder: String? = nil, environment: [String: String] = [:]
+  ) throws -> Finished {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = command
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    // Both are short; the kernel's pipe buffers hold what comes second.
+    let text = output.fileHandleForReading.readDataToEndOfFile()
+    let complaints = errors.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return Finished(
+      status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
+      errors: String(decoding: complaints, as: UTF8.self))
+  }
+
+  private func repro(_ arguments: String..., environment: [String: String] = [:]) throws -> Finished {
+    try run([Self.executable] + arguments, environment: environment)
+  }
+
+  private func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
+    let folder = NSTemporaryDirectory() + "repro-guest-tests-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    return try body(folder)
+  }
+
+  /// The image of a stock kernel; resolved by running something on it first.
+  private func image(of kernel: String) throws -> String {
+    let cache =
+      ProcessInfo.processInfo.environment["XDG_CACHE_HOME"] ?? NSHomeDirectory() + "/.cache"
+    let paths = FileManager.default.enumerator(atPath: cache + "/repro/kernels")?.compactMap { $0 as? String }
+    let path = paths?.first { $0.contains("/boot/vmlinuz-\(kernel).") }
+    return cache + "/repro/kernels/" + (try #require(path))
+  }
+
+  @Test func `fork loses data on 6.1 and on no fixed kernel`() throws {
+    let matrix = try repro(
+      "matrix", "--kernels", "6.1,6.12", "--format", "json", "fork", "control-remap", "control-none")
+    #expect(matrix.status == 0, "\(matrix.output) \(matrix.errors)")
+    struct Matrix: Decodable {
+      struct Cell: Decodable {
+        struct Result: Decodable {
+          var cell: String
+          var scenario: String
+          var verdict: String
+          var exposures: Int
+          var losses: Int
+          var schedule: String
+        }
+        var kernel: String
+        var judgement: String
+        var result: Result
+      }
+      var cells: [Cell]
+    }
+    let cells = try JSONDecoder().decode(Matrix.self, from: Data(matrix.output.utf8)).cells
+    #expect(cells.count == 2 * 3 * 3 * 2)
+    for cell in cells {
+      let isBad =
+        cell.result.scenario == "control-remap" || cell.result.scenario == "fork" && cell.kernel == "6.1"
+      #expect(cell.result.verdict == (isBad ? "corrupt" : "clean"), "\(cell)")
+      #expect(cell.judgement == "expected", "\(cell)")
+      #expect(cell.result.exposures > 0)
+      if isBad && cell.result.schedule == "staged" { #expect(cell.result.losses == cell.result.exposures) }
+    }
+  }
+
+  @Test func `a bisection finds where fork was fixed and skips a kernel that does not boot`() throws {
+    // The first commit that git asks about is the one in the middle, which tells nothing.
+    let found = try bisect(["5.10", "6.1", "6.12", "broken", "6.12", "7.2", "7.2"], "fork", fixed: true)
+    #expect(found == "2: 6.12")
+  }
+
+  @Test func `a bisection finds the commit that broke fork`() throws {
+    let found = try bisect(["7.2", "6.12", "6.1", "5.10"], "fork", fixed: false)
+    #expect(found == "2: 6.1")
+  }
+
+  @Test func `a bisection finds where soft-dirty was fixed`() throws {
+    let found = try bisect(["5.10", "6.1", "6.12", "7.2"], "soft-dirty", fixed: true)
+    #expect(found == "1: 6.1")
+  }
+
+  /// Runs `git bisect run` over commits that stand for kernels, oldest first.
+  /// - Returns: the kernel of the commit that it finds.
+  private func bisect(_ kernels: [String], _ scenario: String, fixed: Bool) throws -> String {
+    try withFolder { folder in
+      func git(_ arguments: String...) throws -> Finished {
+        let identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+        let finished = try run(["git"] + identity + arguments, in: folder)
+        #expect(finished.status == 0, "git \(arguments): \(finished.output) \(finished.errors)")
+        return finished
+      }
+      _ = try git("init", "-q")
+      for (index, kernel) in kernels.enumerated() {
+        try kernel.write(toFile: folder + "/kernel", atomically: true, encoding: .utf8)
+        _ = try git("add", "kernel")
+        _ = try git("commit", "-q", "--allow-empty", "-m", "\(index): \(kernel)")
+      }
+      // An image that a guest refuses, as a failed build leaves it.
+      let whole = try #require(FileManager.default.contents(atPath: image(of: "6.1")))
+      try whole.prefix(100_000).write(to: URL(fileURLWithPath: folder + "/broken"))
+      let script = """
+        #!/bin/sh
+        kernel=$(cat kernel)
+        [ "$kernel" = broken ] && kernel=$PWD/broken
+        exec \(Self.executable) bisect \(fixed ? "--fixed " : "")--kernel "$kernel" \(scenario)
+        """
+      try script.write(toFile: folder + "/step", atomically: true, encoding: .utf8)
+      _ = try git("bisect", "start", "HEAD", "HEAD~\(kernels.count - 1)")
+      _ = try git("bisect", "run", "sh", "./step")
+      return try git("log", "-1", "--format=%s", "refs/bisect/bad").output
+        .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+  }
+
+  @Test func `a kernel without its modules skips with reasons, and says nothing of good`() throws {
+    try withFolder { folder in
+      let kernel = folder + "/bzImage"
+      try FileManager.default.copyItem(atPath: image(of: "6.1"), toPath: kernel)
+      let run = try repro("vm", "--kernel", kernel, "fork", "--engine", "pread")
+      #expect(run.status == 4, "\(run.output) \(run.errors)")
+      #expect(run.output.contains("CONFIG_FUSE_FS"))
+      #expect(run.output.contains("/dev/vda"))
+      #expect(try repro("bisect", "--kernel", kernel, "fork").status == 125)
+    }
+  }
+
+  @Test func `images that are no kernels, and a missing QEMU, each have their message`() throws {
+    try withFolder { folder in
+      let cut = folder + "/cut"
+      let whole = try #require(FileManager.default.contents(atPath: image(of: "6.1")))
+      try whole.prefix(100_000).write(to: URL(fileURLWithPath: cut))
+      for (kernel, words) in [
+        (cut, "truncated"), ("/etc/passwd", "not an x86 kernel"), ("9.99", "no kernel"),
+      ] {
+        let run = try repro("vm", "--kernel", kernel, "fork")
+        #expect(run.status == 2)
+        #expect(run.errors.contains(words), "\(run.errors)")
+        #expect(run.errors.split(separator: "\n").count == 1)
+        #expect(try repro("bisect", "--kernel", kernel, "fork").status == 125)
+      }
+      let path = "/nonexistent"
+      let run = try run(["PATH=\(path)", Self.executable, "vm", "--kernel", image(of: "6.1"), "fork"])
+      #expect(run.status == 2)
+      #expect(run.errors.contains("apt-get install qemu-system-x86"), "\(run.errors)")
+    }
+  }
+
+  @Test func `a guest killed in the middle is an error, and leaves no QEMU behind`() throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      Self.executable, "vm", "--kernel", "6.1", "fork", "--time", "60", "--schedule", "staged",
+    ]
+    process.standardOutput = FileHandle.nullDevice
+    let errors = Pipe()
+    process.standardError = errors
+    try process.run()
+    Thread.sleep(forTimeInterval: 6)
+    _ = try run(["pkill", "-KILL", "-f", "qemu-system.*id=fast"])
+    let complaints = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    // It may have lost data before it died, and a loss stands.
+    #expect([1, 2].contains(process.terminationStatus))
+    if process.terminationStatus == 2 { #expect(complaints.contains("killed by signal 9"), "\(complaints)") }
+    #expect(try run(["pgrep", "-f", "qemu-system.*id=fast"]).status == 1)
+  }
+
+  @Test func `an interrupted vm run ends its guest`() throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [Self.executable, "vm", "--kernel", "6.1", "fork", "--time", "60"]
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    Thread.sleep(forTimeInterval: 4)
+    process.terminate()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 128 + SIGTERM)
+    #expect(try run(["pgrep", "-f", "qemu-system.*id=fast"]).status == 1)
+  }
+
+  @Test func `calibration makes a race's good possible, and without it there is none`() throws {
+    try withFolder { folder in
+      let rates = folder + "/rates.json"
+      let race = ["--schedule", "race", "--rates", rates, "fork"]
+      #expect(try run([Self.executable, "bisect", "--kernel", "6.12"] + race).status == 125)
+      let calibrated = try repro("calibrate", "--kernel", "6.1", "--rates", rates, "--time", "5", "fork")
+      #expect(calibrated.status == 0, "\(calibrated.output) \(calibrated.errors)")
+      let good = try run([Self.executable, "bisect", "--kernel", "6.12"] + race)
+      #expect(good.status == 0, "\(good.output) \(good.errors)")
+      #expect(good.output.contains("make good sure at 0.999"))
+      #expect(try run([Self.executable, "bisect", "--kernel", "6.1"] + race).status == 1)
+    }
+  }
+
+  @Test func `a report from a guest is replayed there`() throws {
+    try withFolder { folder in
+      let report = folder + "/report.jsonl"
+      let made = try repro(
+        "vm", "--kernel", "6.1", "fork", "--schedule", "staged", "--engine", "pread", "--trials", "3",
+        "--format", "jsonl", "--output", report)
+      #expect(made.status == 1, "\(made.errors)")
+      let again = try repro("replay", "\(report)#2", "--kernel", "6.1", "--times", "5")
+      #expect(again.status == 1)
+      #expect(again.output.contains("in 5 runs now, data was lost in 5, with the same damage in 5"))
+      let here = try repro("replay", "\(report)#2", "--kernel", "6.12", "--times", "5")
+      #expect(here.output.contains("data was lost in 0"), "\(here.output)")
+      #expect(here.status == 0)
+    }
+  }
+}
