@@ -2,14 +2,16 @@ import CKernel
 import Glibc
 import Repro
 
-/// What the init process of a guest does. The host gets events as JSON lines on the second serial
-/// port, the last of them `{"event":"exit","status":N}`; the console stays the kernel's.
+/// What the init process of a guest does. The host gets events as JSON lines on a virtio port or the
+/// second serial port, the last of them `{"event":"exit","status":N}`; the console stays the kernel's.
 enum Guest {
-  private static let reportPort = "/dev/ttyS1"
+  private static let serialPort = "/dev/ttyS1"
   private static let moduleFolder = "/modules"
   private static let planPath = "/plan"
 
-  static func run() -> Never {
+  /// - Parameter sealed: what is sealed into the executable; it goes before `/plan`, and is
+  ///   reported for people, on the console.
+  static func run(_ sealed: String?) -> Never {
     for (type, folder) in [
       ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/run"), ("tmpfs", "/tmp"),
     ] {
@@ -18,7 +20,7 @@ enum Guest {
     complain("bring lo up", ck_loopback_up())
     loadModules()
     let port = openPort()
-    let status = runPlan(port)
+    let status = sealed.map { Reproducer($0).run([]) } ?? runPlan(port)
     ReportWriter.write("{\"event\":\"exit\",\"status\":\(status)}\n", to: port)
     tcdrain(port)
     complain("power off", ck_power_off())
@@ -39,32 +41,40 @@ enum Guest {
 
   /// In the order of their names, which is that of their dependencies.
   private static func loadModules() {
-    var names: [String] = []
-    guard let folder = opendir(moduleFolder) else { return }
-    while let entry = readdir(folder) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name.hasSuffix(".ko") { names.append(name) }
-    }
-    closedir(folder)
-    for name in names.sorted() {
+    for name in names(in: moduleFolder).filter({ $0.hasSuffix(".ko") }).sorted() {
       let result = ck_load_module("\(moduleFolder)/\(name)")
       if result != -EEXIST { complain("load module \(name)", result) }
     }
   }
 
+  private static func names(in path: String) -> [String] {
+    guard let folder = opendir(path) else { return [] }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      names.append(
+        withUnsafeBytes(of: entry.pointee.d_name) {
+          String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        })
+    }
+    return names
+  }
+
+  /// The virtio port if there is one: an emulated UART takes milliseconds a line.
   private static func openPort() -> CInt {
-    let port = open(reportPort, O_RDWR | O_NOCTTY)
+    let virtio = names(in: "/dev").first { $0.hasPrefix("vport") }.map { "/dev/\($0)" }
+    let path = virtio ?? serialPort
+    let port = open(path, O_WRONLY | O_NOCTTY)
     if port < 0 {
-      complain("open \(reportPort)", -errno)
+      complain("open \(path)", -errno)
       return STDOUT_FILENO
     }
     // Raw: the line discipline would turn \n into \r\n.
     var settings = termios()
-    tcgetattr(port, &settings)
-    cfmakeraw(&settings)
-    tcsetattr(port, TCSANOW, &settings)
+    if tcgetattr(port, &settings) == 0 {
+      cfmakeraw(&settings)
+      tcsetattr(port, TCSANOW, &settings)
+    }
     return port
   }
 

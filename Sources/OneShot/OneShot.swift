@@ -1,19 +1,26 @@
 import Glibc
 import Repro
 
-/// The static executable: as PID 1 it makes a machine of the bare kernel and runs the plan in
-/// `/plan`; started by anybody else it runs the plan in its arguments, `key=value` each.
+/// The static executable. What is sealed into it, it runs, and nothing else. Without a seal it runs
+/// the plan in its arguments, `key=value` each; as PID 1 the plan in `/plan`, on a machine that it
+/// first makes of the bare kernel.
 @main
 enum OneShot {
   static func main() {
-    if getpid() == 1 { Guest.run() }
-    exit(runPlain(Array(CommandLine.arguments.dropFirst())))
+    do throws(SealError) {
+      let sealed = try Seal.text(of: "/proc/self/exe")
+      if getpid() == 1 { Guest.run(sealed) }
+      let arguments = Array(CommandLine.arguments.dropFirst())
+      exit(sealed.map { Reproducer($0).run(arguments) } ?? runPlain(arguments))
+    } catch {
+      fail("\(error)")
+    }
   }
 
   private static let usage = """
-    usage: oneshot [KEY=VALUE...]
-    Shows whether direct I/O loses data on this kernel. Keys: scenarios, engines, schedules, target,
-    overwrite, trials, time, seed, minimum-exposures, stop-after-losses, confidence, swap-device.
+    usage: oneshot scenarios=NAME[,NAME...] [KEY=VALUE...]
+    Shows whether direct I/O loses data on this kernel. Keys: engines, schedules, target, overwrite,
+    trials, time, seed, minimum-exposures, stop-after-losses, confidence, swap-device, patience.
     Exit codes: 0 clean, 1 corrupt, 2 error, 3 inconclusive, 4 skipped.
 
     """
@@ -23,12 +30,19 @@ enum OneShot {
       ReportWriter.write(usage, to: STDOUT_FILENO)
       return 0
     }
-    do {
+    guard arguments.contains(where: { $0.hasPrefix("scenarios=") }) else {
+      fail("nothing is sealed into this file and no scenarios= is given; --help tells more")
+    }
+    do throws(PlanError) {
       let plan = try Plan(text: arguments.joined(separator: "\n"))
       return Session(plan: plan, format: .human, exitCodes: .default).run()
     } catch {
-      ReportWriter.write("oneshot: error: \(error)\n", to: STDERR_FILENO)
-      return ExitCodes.default.code(.error)
+      fail("\(error)")
     }
+  }
+
+  static func fail(_ reason: String) -> Never {
+    ReportWriter.write("repro: error: \(reason)\n", to: STDERR_FILENO)
+    exit(ExitCodes.default.code(.error))
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Repro
 
 extension Schedule: ExpressibleByArgument {}
@@ -80,6 +81,14 @@ struct PlanOptions: ParsableArguments {
     return plan
   }
 
+  /// - Throws: ValidationError for a target that only this machine has.
+  func requireGuestTarget() throws {
+    if let target, target != "held" {
+      throw ValidationError(
+        "--target \(target): a guest races on its own disk; drop --target, or give 'held'")
+    }
+  }
+
   /// A target of one schedule leaves the other out.
   private var schedules: [Schedule] {
     switch (schedule.isEmpty, target) {
@@ -101,4 +110,21 @@ struct ReportOptions: ParsableArguments {
 
   @Option(help: "default, kselftest, ltp, bisect or automake.")
   var exitCodes: ExitCodes = .default
+
+  /// Where the report goes.
+  /// - Throws: ValidationError when --output can't be written.
+  func descriptor() throws -> CInt {
+    guard let output else { return STDOUT_FILENO }
+    let descriptor = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    if descriptor < 0 {
+      throw ValidationError(
+        "--output \(output): \(String(cString: strerror(errno))); name a file that you may write")
+    }
+    return descriptor
+  }
+
+  /// A writer of the report.
+  func writer() throws -> ReportWriter {
+    ReportWriter(format.make(exitCodes), output: try descriptor())
+  }
 }

@@ -13,8 +13,8 @@ struct ReproCommand: ParsableCommand {
       """,
     version: Campaign.version,
     subcommands: [
-      RunCommand.self, VMCommand.self, MatrixCommand.self, ListCommand.self, ProbeCommand.self,
-      ExplainCommand.self,
+      RunCommand.self, VMCommand.self, MatrixCommand.self, BisectCommand.self, CalibrateCommand.self,
+      ReplayCommand.self, SealCommand.self, ListCommand.self, ProbeCommand.self, ExplainCommand.self,
     ],
     defaultSubcommand: RunCommand.self)
 }

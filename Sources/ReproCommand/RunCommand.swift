@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import Repro
 
 /// `repro run`: on this machine.
@@ -11,18 +10,9 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func run() throws {
-    var session = Session(plan: try options.plan(), format: report.format, exitCodes: report.exitCodes)
-    if let path = report.output { session.output = try openOutput(path) }
+    let session = Session(
+      plan: try options.plan(), format: report.format, exitCodes: report.exitCodes,
+      output: try report.descriptor())
     throw ExitCode(session.run())
   }
-}
-
-/// Opens a report file for writing.
-func openOutput(_ path: String) throws -> CInt {
-  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-  if descriptor < 0 {
-    throw ValidationError(
-      "--output \(path): \(String(cString: strerror(errno))); name a file that you may write")
-  }
-  return descriptor
 }

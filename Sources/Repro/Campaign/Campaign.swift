@@ -143,7 +143,7 @@ public final class Campaign {
       var result = ControlResult(
         engine: cell.engine, schedule: cell.schedule, trials: 0, fired: 0, reason: nil, hasFired: false)
       do {
-        let count = try trials(of: control, limits, scratch) { _, _ in self.interruption == nil }
+        let count = try trials(of: control, limits, nil, scratch) { _, _ in self.interruption == nil }
         (result.trials, result.fired) = (count.trials, count.losses)
         result.hasFired = cell.schedule == .staged ? count.losses == count.trials : count.losses > 0
         if !result.hasFired {
@@ -208,7 +208,7 @@ public final class Campaign {
     let limits = plan.limits(cell.schedule)
     var last = CellCount()
     do {
-      let count = try trials(of: cell, limits, scratch) { record, count in
+      let count = try trials(of: cell, limits, plan.trialNumbers, scratch) { record, count in
         last = count
         if cell.schedule == .staged || record.isLoss { self.observer.receive(.trial(record)) }
         self.progress(cell, count, limits)
@@ -235,11 +235,12 @@ public final class Campaign {
   private struct Missing: Error { var reason: String }
 
   private func trials(
-    of cell: Cell, _ limits: CellLimits, _ scratch: Scratch?,
+    of cell: Cell, _ limits: CellLimits, _ numbers: [Int]?, _ scratch: Scratch?,
     _ afterTrial: @escaping (TrialRecord, CellCount) -> Bool
   ) throws -> CellCount {
     let runner = CellRunner(
-      cell: cell, seed: plan.seed, limits: limits, makeEngine: makeEngine, afterTrial: afterTrial)
+      cell: cell, seed: plan.seed, limits: limits, numbers: numbers, makeEngine: makeEngine,
+      afterTrial: afterTrial)
     switch cell.schedule {
     case .race:
       guard let target = scratch?.target else { throw Missing(reason: scratch?.obstacle ?? "no target") }

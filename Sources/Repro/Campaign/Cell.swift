@@ -45,6 +45,8 @@ struct CellRunner {
   let cell: Cell
   let seed: Seed
   let limits: CellLimits
+  /// See ``Plan/trialNumbers``.
+  let numbers: [Int]?
   let makeEngine: @Sendable (EngineKind) throws(KernelError) -> any Engine
   /// Called with each trial; ends the cell early by returning false.
   let afterTrial: (TrialRecord, CellCount) -> Bool
@@ -88,7 +90,7 @@ struct CellRunner {
     var count = CellCount()
     let start = Clock.now
     while limits.allowsMore(count) {
-      let record = try trial(count.trials)
+      let record = try trial(numbers.map { $0[count.trials % $0.count] } ?? count.trials)
       count.trials += 1
       count.exposures += record.isExposure ? 1 : 0
       count.losses += record.isLoss ? 1 : 0

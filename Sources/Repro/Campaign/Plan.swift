@@ -65,6 +65,10 @@ public struct Plan: Sendable, Codable, Equatable {
   public var seed: Seed
   /// Exposures below which a cell is inconclusive; nil for the schedule's default.
   public var minimumExposures: Int?
+  /// Seconds that a race with default limits goes on for exposures it lacks.
+  public var patience: Double = 10
+  /// The numbers of the trials to run, in this order, to run known trials again; nil for 0, 1, 2, ...
+  public var trialNumbers: [Int]?
   /// Ends a cell after this many losses; nil runs all trials.
   public var stopAfterLosses: Int?
   /// Of upper bounds.
@@ -84,13 +88,15 @@ public struct Plan: Sendable, Codable, Equatable {
   /// When a cell's trials end; a race with default limits goes on, within reason, until it has
   /// the exposures that a clean verdict needs.
   func limits(_ schedule: Schedule) -> CellLimits {
-    switch schedule {
+    let trials = trialNumbers?.count ?? trials
+    return switch schedule {
     case .staged:
       CellLimits(trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? 60, losses: stopAfterLosses)
     case .race:
       CellLimits(
         trials: trials ?? .max, seconds: time ?? (trials == nil ? 0.5 : 60),
-        patientSeconds: time == nil ? 10 : nil, exposures: minimumExposures(.race), losses: stopAfterLosses)
+        patientSeconds: time == nil ? patience : nil, exposures: minimumExposures(.race),
+        losses: stopAfterLosses)
     }
   }
 

@@ -44,15 +44,17 @@ extension Plan {
     put("minimum-exposures", minimumExposures)
     put("stop-after-losses", stopAfterLosses)
     put("swap-device", swapDevice)
+    put("patience", patience)
+    put("trial-numbers", trialNumbers?.map(String.init).joined(separator: ","))
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// Reads `key=value` lines. Keys that are missing have their default; `scenarios` may be globs.
+  /// Reads `key=value` lines; lines that begin with `#` are comments. Keys that are missing have their default; `scenarios` may be globs.
   /// - Throws: PlanError that names the line.
   public init(text: String) throws(PlanError) {
     var plan = Plan(scenarios: [], seed: Seed(UInt64.random(in: .min ... .max)))
     var globs: [String] = []
-    for line in text.split(separator: "\n") where !line.allSatisfy(\.isWhitespace) {
+    for line in text.split(separator: "\n") where !line.allSatisfy(\.isWhitespace) && line.first != "#" {
       guard let equals = line.firstIndex(of: "=") else {
         throw PlanError("'\(line)' is not of the form key=value")
       }
@@ -79,11 +81,14 @@ extension Plan {
     case "minimum-exposures": minimumExposures = try Self.positive(key, value)
     case "stop-after-losses": stopAfterLosses = try Self.positive(key, value)
     case "swap-device": swapDevice = value
-    case "time":
-      guard let seconds = Double(value), seconds > 0, seconds.isFinite else {
-        throw PlanError("time=\(value): a number of seconds above 0 is needed")
+    case "time": time = try Self.seconds(key, value)
+    case "patience": patience = try Self.seconds(key, value)
+    case "trial-numbers":
+      let numbers = value.split(separator: ",").map { Int($0) ?? -1 }
+      if numbers.isEmpty || numbers.contains(where: { $0 < 0 }) {
+        throw PlanError("trial-numbers=\(value): whole numbers from 0 are needed, separated by commas")
       }
-      time = seconds
+      trialNumbers = numbers
     case "confidence":
       guard let number = Double(value), number > 0, number < 1 else {
         throw PlanError("confidence=\(value): a number between 0 and 1 is needed")
@@ -104,6 +109,13 @@ extension Plan {
       throw PlanError("\(key)=\(value): a whole number above 0 is needed")
     }
     return number
+  }
+
+  private static func seconds(_ key: String, _ value: String) throws(PlanError) -> Double {
+    guard let seconds = Double(value), seconds > 0, seconds.isFinite else {
+      throw PlanError("\(key)=\(value): a number of seconds above 0 is needed")
+    }
+    return seconds
   }
 
   private static func flag(_ key: String, _ value: String) throws(PlanError) -> Bool {

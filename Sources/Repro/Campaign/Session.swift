@@ -11,6 +11,8 @@ public struct Session {
   public var exitCodes: ExitCodes
   /// Where the report goes; stays open.
   public var output: CInt
+  /// The trials as they were, when the plan runs them again.
+  public var originals: [TrialRecord] = []
   /// Whether progress is shown on standard error.
   public var showsProgress = isatty(STDERR_FILENO) == 1
 
@@ -55,8 +57,9 @@ public struct Session {
       _ = ck_enter_user_namespace(&step)
     }
     let writer = ReportWriter(format.make(exitCodes), output: output, showsProgress: showsProgress)
+    let observer: any Observer = originals.isEmpty ? writer : Replay(originals, writer)
     do throws(TargetError) {
-      let end = try Campaign(plan, hostState: hostState, observer: writer).run(exitCodes)
+      let end = try Campaign(plan, hostState: hostState, observer: observer).run(exitCodes)
       if let failure = writer.failure { return failed("the report is incomplete: \(failure)") }
       if let signal = end.interruptedBy { return exitCodes.code(interruptedBy: signal) }
       return exitCodes.code(end.verdict)

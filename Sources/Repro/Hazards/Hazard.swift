@@ -40,11 +40,14 @@ protocol Hazard: AnyObject, Sendable {
   /// Does it again without I/O, on the same page: a hazard that is refused both times was never
   /// eligible, and its refusal shows nothing.
   func actWithoutIO(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome
+  /// Whether another thread may store to the page while the hazard acts.
+  var toleratesStores: Bool { get }
   /// What damage is called that only shows after `settle`; nil for what the verifier calls it.
   var lossOnSecondLook: Damage.Kind? { get }
 }
 
 extension Hazard {
+  var toleratesStores: Bool { true }
   var lossOnSecondLook: Damage.Kind? { nil }
   func prepare(_ page: PageUnderIO) throws(KernelError) {}
   func settle(_ page: PageUnderIO) throws(KernelError) -> [Damage] { [] }

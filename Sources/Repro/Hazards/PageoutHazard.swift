@@ -18,6 +18,8 @@ final class PageoutHazard: Hazard {
     """
 
   let lossOnSecondLook: Damage.Kind? = .lostAfterSwap
+  /// A store that comes before the load brings the page back writable, with nothing left to copy.
+  let toleratesStores = false
 
   func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
     try page.arena.advise(CInt(CK_MADV_PAGEOUT), "MADV_PAGEOUT", from: page.address, page.size)

@@ -112,7 +112,7 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     if ck_block_device_bytes(descriptor, &room) == 0, room < UInt64(bytes) {
       throw .tooSmall(path, bytes: Int(room), needed: bytes)
     }
-    let chunk = 1 << 18
+    let chunk = 1 << 20
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: chunk, alignment: kernelPageSize)
     defer { buffer.deallocate() }
     for offset in stride(from: 0, to: bytes, by: chunk) {

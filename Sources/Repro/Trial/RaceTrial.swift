@@ -51,11 +51,13 @@ struct RaceTrial {
     bench.io.start(setup.transfer, bench.timeline, notBefore: start + max(0, -shift))
     Clock.spin(until: start + max(0, shift))
     // Not earlier: with two CPUs, one that stores all the time keeps the I/O from being issued.
-    storer.start(bench.arena.base + bench.layout.store.lowerBound, values)
+    let word = bench.arena.base + bench.layout.store.lowerBound
+    if hazard.toleratesStores { storer.start(word, values) }
     let hazardStart = Clock.now
     let acted: Result<HazardOutcome, KernelError>
     do throws(KernelError) { acted = .success(try hazard.act(setup.page)) } catch { acted = .failure(error) }
     let hazardEnd = Clock.now
+    if !hazard.toleratesStores { storer.start(word, values) }
 
     // Both threads stop before anything is thrown: they use the buffer.
     let completion = bench.io.finish(timeout: bench.patience)

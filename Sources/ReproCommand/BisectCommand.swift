@@ -1,0 +1,104 @@
+import ArgumentParser
+import Glibc
+import Repro
+import ReproLab
+
+/// The one cell that a bisection or a calibration is about.
+struct CellOptions: ParsableArguments {
+  @Argument(help: "The scenario.") var scenario: String
+  @Option(help: "pread, preadv2 or libaio.") var engine: EngineKind = .pread
+  @Option(help: "File of loss rates. Default: \(LossRates.standardPath).") var rates: String?
+
+  var ratesPath: String { rates ?? LossRates.standardPath }
+}
+
+/// A program that stores one event stream nowhere: for commands that only want the outcome.
+final class Silence: Observer {
+  func receive(_ event: Event) {}
+  func progress(fraction: Double, cell: String) {}
+}
+
+/// `repro bisect`: one step of `git bisect run`.
+struct BisectCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bisect",
+    abstract: "Decide one kernel for 'git bisect run': exit 0 good, 1 bad, 125 can't tell.",
+    discussion: """
+      A staged scenario decides in a few trials. For a race, 'repro calibrate' first measures how often \
+      a known-bad kernel loses; good then needs enough exposures to be sure.
+      """)
+
+  @Option(help: "The kernel to decide.") var kernel: String
+  @Option(help: "staged or race.") var schedule: Schedule = .staged
+  @Flag(
+    help: "Look for the fix: a kernel that loses data is the old state (0), one that doesn't the new (1).")
+  var fixed = false
+  @Option(help: "How sure a good of a race must be.") var confidence: Double = 0.999
+  @OptionGroup var cell: CellOptions
+  @OptionGroup var guest: GuestOptions
+
+  func run() async throws {
+    let step: Bisection
+    let outcome: GuestSession.Outcome
+    do {
+      guard confidence > 0, confidence < 1 else {
+        throw ValidationError("--confidence \(confidence): a number between 0 and 1 is needed")
+      }
+      step = Bisection(
+        looksForFix: fixed, confidence: confidence, rates: try LossRates(path: cell.ratesPath))
+      let plan = try step.plan(
+        scenario: cell.scenario, engine: cell.engine, schedule: schedule,
+        seed: Seed(.random(in: .min ... .max)))
+      outcome = try await guest.session(kernel, plan, .bisect).run(Silence())
+    } catch let code as ExitCode {
+      throw code
+    } catch {
+      ReportWriter.write("repro: can't tell: \(error)\n", to: STDERR_FILENO)
+      throw ExitCode(ExitCodes.bisect.code(.error))
+    }
+    let (answer, why) = step.answer(outcome)
+    let release = outcome.start.map { " on \($0.release)" } ?? ""
+    print("\(answer == .unknown ? "can't tell" : answer.rawValue)\(release): \(why)")
+    throw ExitCode(step.exitCode(answer))
+  }
+}
+
+/// `repro calibrate`: measures how often a known-bad kernel loses data in a race.
+struct CalibrateCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "calibrate",
+    abstract: "Measure a race's loss rate on a known-bad kernel, for later bisections.")
+
+  @Option(help: "A kernel that is known to be bad.") var kernel: String
+  @Option(help: "Seconds to measure.") var time: Double = 10
+  @OptionGroup var cell: CellOptions
+  @OptionGroup var guest: GuestOptions
+
+  func validate() throws {
+    if !(time > 0 && time.isFinite) {
+      throw ValidationError("--time \(time): a number of seconds above 0 is needed")
+    }
+  }
+
+  func run() async throws {
+    var rates = try LossRates(path: cell.ratesPath)
+    var plan = try Bisection(looksForFix: false, confidence: 0.999, rates: rates).plan(
+      scenario: cell.scenario, engine: cell.engine, schedule: .race, seed: Seed(.random(in: .min ... .max)))
+    plan.stopAfterLosses = nil
+    plan.minimumExposures = nil
+    plan.time = time
+    let outcome = try await guest.session(kernel, plan, .default).run(Silence())
+    guard let result = outcome.results.first, result.losses > 0 else {
+      let reason = outcome.end.reason ?? outcome.results.first?.reason ?? "no data was lost"
+      ReportWriter.write("repro: error: nothing to calibrate on \(kernel): \(reason)\n", to: STDERR_FILENO)
+      throw ExitCode(ExitCodes.default.code(.error))
+    }
+    let rate = rates.keep(result, kernel: outcome.start?.release ?? kernel)
+    try rates.write(to: cell.ratesPath)
+    let needed = Statistics.exposuresNeeded(rate: rate.lowerBound) ?? 0
+    print(
+      "\(rate.cell) on \(rate.kernel): \(rate.losses) of \(rate.exposures) exposures lost data; the rate is above "
+        + "\(rate.lowerBound) at 95 %, so \(needed) clean exposures make a good at 99.9 %")
+    print("kept in \(cell.ratesPath)")
+  }
+}

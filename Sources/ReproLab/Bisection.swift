@@ -1,0 +1,98 @@
+import Repro
+
+/// One step of a bisection: what a kernel's run says of it, never a "good" without proof.
+public struct Bisection: Sendable {
+  /// What `git bisect` is told.
+  public enum Answer: String, Sendable {
+    /// The scenario does not lose data, with the confidence asked for.
+    case clean
+    /// It does.
+    case corrupt
+    /// Nothing is known; the commit is to be skipped.
+    case unknown
+  }
+
+  /// Whether the bisection looks for the commit that fixed the bug, not for the one that brought it.
+  public var looksForFix: Bool
+  /// How sure a "good" of a race must be.
+  public var confidence: Double
+  /// Loss rates of known-bad kernels.
+  public var rates: LossRates
+
+  /// A step.
+  public init(looksForFix: Bool, confidence: Double, rates: LossRates) {
+    self.looksForFix = looksForFix
+    self.confidence = confidence
+    self.rates = rates
+  }
+
+  /// Trials that a staged decision takes: one decides, the others guard against the unknown.
+  private static let stagedTrials = 10
+  /// Seconds that a race may take to get the exposures it needs.
+  private static let racePatience = 600.0
+
+  /// The plan that decides a cell.
+  public func plan(scenario: String, engine: EngineKind, schedule: Schedule, seed: Seed) throws -> Plan {
+    let names = try Plan.select([scenario])
+    guard names.count == 1 else {
+      throw PlanError("'\(scenario)' selects \(names.count) scenarios; a bisection follows one")
+    }
+    var plan = Plan(scenarios: names, seed: seed)
+    plan.engines = [engine]
+    plan.schedules = [schedule]
+    switch schedule {
+    case .staged:
+      plan.trials = Self.stagedTrials
+      plan.minimumExposures = Self.stagedTrials / 2
+    case .race:
+      plan.stopAfterLosses = 1
+      plan.patience = Self.racePatience
+      plan.minimumExposures = exposuresNeeded("\(names[0]).\(engine.rawValue).race")
+    }
+    return plan
+  }
+
+  private func exposuresNeeded(_ cell: String) -> Int? {
+    rates[cell].flatMap { Statistics.exposuresNeeded(rate: $0.lowerBound, confidence: confidence) }
+  }
+
+  /// What the outcome of the plan's run says, and why.
+  public func answer(_ outcome: GuestSession.Outcome) -> (answer: Answer, why: String) {
+    guard let result = outcome.results.first else {
+      return (.unknown, outcome.end.reason ?? "the guest gave no verdict")
+    }
+    let count = "\(result.losses) of \(result.exposures) exposures lost data (\(result.cell))"
+    switch result.verdict {
+    case .corrupt: return (.corrupt, count)
+    case .inconclusive, .skipped, .error:
+      return (.unknown, "\(result.verdict.rawValue): \(result.reason ?? count)")
+    case .clean:
+      // A guest that died after its verdict may have died of what the verdict did not see.
+      guard case .finished = outcome.guest.ending else { return (.unknown, "\(outcome.guest.ending)") }
+      if result.schedule == .staged { return (.clean, count) }
+      return raceAnswer(result, count)
+    }
+  }
+
+  private func raceAnswer(_ result: CellResult, _ count: String) -> (Answer, String) {
+    guard let rate = rates[result.cell], let needed = exposuresNeeded(result.cell) else {
+      return (
+        .unknown,
+        "\(count), and nobody measured how often a bad kernel loses: run 'repro calibrate --kernel BAD "
+          + "\(result.scenario)' first"
+      )
+    }
+    let basis =
+      "\(rate.kernel) lost \(rate.losses) of \(rate.exposures), so \(needed) make good sure at \(confidence)"
+    return result.exposures >= needed ? (.clean, "\(count); \(basis)") : (.unknown, "\(count); \(basis)")
+  }
+
+  /// The exit code for `git bisect run`: 0 good (old), 1 bad (new), 125 can't tell.
+  public func exitCode(_ answer: Answer) -> Int32 {
+    switch answer {
+    case .unknown: 125
+    case .clean: looksForFix ? 1 : 0
+    case .corrupt: looksForFix ? 0 : 1
+    }
+  }
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Sets up what is missing, builds, and does the main job: runs the suite on this machine's kernel.
+#
+#   ./run.sh [OPTION...]          build, then `repro run OPTION...`
+#   ./run.sh build                build only: .build/release/repro and its static guest executable
+#   ./run.sh test [--guest]       lint, tests, data races; --guest also boots old kernels
+#   ./run.sh matrix [OPTION...]   build, then `repro matrix OPTION...`: scenarios by kernels
+set -euo pipefail
+cd "$(dirname "$0")"
+
+# Without the concurrency runtime, which nothing in it uses, it stays below 8 MB.
+static_folder=.build-static
+
+say() { printf '+ %s\n' "$*" >&2; }
+
+# need PACKAGE FILE...: installs the Debian package unless one of the files is there.
+missing=()
+need() {
+  local package=$1 file
+  shift
+  for file in "$@"; do [ -e "$file" ] && return; done
+  missing+=("$package")
+}
+
+install_missing() {
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "run.sh: these packages are missing: ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
+    exit 2
+  fi
+  say apt-get install -y "${missing[@]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q >&2
+  apt-get install -yq --no-install-recommends "${missing[@]}" >&2
+  missing=()
+}
+
+need_build() {
+  need libaio-dev /usr/include/libaio.h
+  install_missing
+  if ! command -v swift > /dev/null; then
+    echo "run.sh: swift is missing; install Swift 6.3 or later from https://swift.org/install" >&2
+    exit 2
+  fi
+}
+
+need_guests() {
+  need qemu-system-x86 /usr/bin/qemu-system-x86_64
+  need xz-utils /usr/bin/xz
+  need zstd /usr/bin/zstd
+  install_missing
+}
+
+# Builds quietly; shows the log only of a build that failed.
+quietly() {
+  local log
+  log=$(mktemp)
+  say "$@"
+  if ! "$@" > "$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+}
+
+# The guest's /init, and what reproducers are sealed into: one file, no libraries.
+build_static() {
+  quietly swift build -c release --product oneshot --scratch-path "$static_folder" \
+    -Xswiftc -static-executable -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker -s -Xlinker --gc-sections \
+    -Xswiftc -Xfrontend -Xswiftc -disable-implicit-concurrency-module-import
+}
+
+build() {
+  need_build
+  # The Swift libraries within: fewer mappings make a fork, the thing measured, several times faster.
+  quietly swift build -c release --product repro --static-swift-stdlib
+  build_static
+  cp "$static_folder/release/oneshot" .build/release/repro-oneshot
+}
+
+run_tests() {
+  need_build
+  say swift format lint --strict
+  swift format lint --strict --recursive Package.swift Sources Tests
+  say swift build, swift test
+  swift build --build-tests --quiet
+  swift test --skip-build
+  # Host-side logic only: what forks and holds I/O is not what the sanitizer can follow.
+  say swift test --sanitize thread
+  swift test --sanitize thread --scratch-path .build-thread --quiet --filter 'ReproTests|ReproLabTests'
+  if [ "${1:-}" = --guest ]; then
+    need_guests
+    build
+    say guest tests
+    REPRO_GUEST_TESTS=1 REPRO_EXECUTABLE="$PWD/.build/release/repro" swift test --skip-build --filter Guest
+  fi
+}
+
+case "${1:-}" in
+  build) build ;;
+  test) run_tests "${2:-}" ;;
+  matrix)
+    shift
+    need_guests
+    build
+    exec .build/release/repro matrix "$@"
+    ;;
+  *)
+    build
+    exec .build/release/repro run "$@"
+    ;;
+esac
