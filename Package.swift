@@ -40,9 +40,11 @@ let package = Package(
         "Repro", "ReproLab", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
-    .testTarget(name: "ReproTests", dependencies: ["Repro", "CKernel"], swiftSettings: strict),
+    .target(name: "TestHost", path: "Tests/TestHost", swiftSettings: strict),
+    .testTarget(
+      name: "ReproTests", dependencies: ["Repro", "CKernel", "TestHost", system], swiftSettings: strict),
     .testTarget(name: "ReproLabTests", dependencies: ["ReproLab", "Repro"], swiftSettings: strict),
-    .testTarget(name: "ReproCommandTests", dependencies: ["Repro"], swiftSettings: strict),
+    .testTarget(name: "ReproCommandTests", dependencies: ["Repro", "TestHost"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -43,7 +43,15 @@ int ck_move_page(void *page, int node, int *status) {
 }
 
 int ck_swapon(const char *path) { return (int)answer(swapon(path, 0)); }
-int ck_swapoff(const char *path) { return (int)answer(swapoff(path)); }
+
+/* A signal ends swapoff(2) half way, with the swap still on. */
+int ck_swapoff(const char *path) {
+  long result;
+  do result = answer(swapoff(path));
+  while (result == -EINTR);
+  return (int)result;
+}
+
 int ck_unshare_files(void) { return (int)answer(unshare(CLONE_FILES)); }
 
 static cpu_set_t cpus_before;

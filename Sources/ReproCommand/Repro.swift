@@ -36,7 +36,8 @@ enum Main {
       let message = ReproCommand.message(for: error).split(separator: "\n").joined(separator: " ")
       ReportWriter.write("repro: error: \(message)\n", to: STDERR_FILENO)
       // A bisection would take 2 for "bad".
-      exit(CommandLine.arguments.contains("bisect") ? ExitCodes.bisect.code(.error) : 2)
+      let isBisected = CommandLine.arguments.contains { $0 == "bisect" || $0 == "--exit-codes=bisect" }
+      exit(isBisected ? ExitCodes.bisect.code(.error) : 2)
     }
   }
 }

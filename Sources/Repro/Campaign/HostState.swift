@@ -147,7 +147,7 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
       case ("swap", 2): self = .swap(parts[1])
       case ("zram", 2): self = .zram(parts[1])
       case ("scratch", 2): self = .scratch(parts[1])
-      default: return nil  // the last line of a run killed while it wrote it: not yet acted upon
+      default: return nil
       }
     }
 
@@ -170,8 +170,16 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
   }
 
   private func entries() -> [Entry] {
-    let text = (try? KernelFile.read("\(folder)/journal")) ?? ""
-    return text.split(separator: "\n").compactMap(Entry.init)
+    let size = max(0, Int(lseek(journal, 0, SEEK_END)))
+    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      count = max(0, pread(journal, buffer.baseAddress, size, 0))
+    }
+    // A line without its end is that of a run killed while it wrote it: not yet acted upon, and its
+    // value may be cut short.
+    let lines = String(decoding: bytes, as: UTF8.self).split(
+      separator: "\n", omittingEmptySubsequences: false
+    ).dropLast()
+    return lines.compactMap(Entry.init)
   }
 
   /// Undoes all changes, the last one first.

@@ -36,7 +36,8 @@ public struct HumanReport: Report {
   private func line(_ control: ControlResult) -> String {
     let lane = "control  \(control.engine.rawValue.padded(to: 8)) \(control.schedule.rawValue.padded(to: 7))"
     let count = "\(control.fired) of \(control.trials) trials"
-    return control.hasFired ? "\(lane) fired in \(count)" : "\(lane) did not run: \(control.reason ?? count)"
+    if control.hasFired { return "\(lane) fired in \(count)" }
+    return "\(lane) \(control.trials == 0 ? "did not run" : "failed"): \(control.reason ?? count)"
   }
 
   private mutating func loss(_ trial: TrialRecord) -> [String] {

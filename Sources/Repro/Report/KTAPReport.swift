@@ -7,8 +7,9 @@ public struct KTAPReport: Report {
 
   private var groups: [Group] = []
   private var group = 0
+  private var isOpen = false
   private var done = 0
-  private var groupVerdicts: [Verdict] = []
+  private var groupResults: [CellResult] = []
   private var totals: [Verdict: Int] = [:]
 
   /// A report.
@@ -28,8 +29,8 @@ public struct KTAPReport: Report {
       }
       return [
         "KTAP version 1", "# repro \(start.version) on Linux \(start.release), seed \(start.plan.seed)",
+        "1..\(groups.count)",
       ]
-        + ["1..\(groups.count)"] + header()
     case .note(let note): return ["# \(Self.escape(note.text))"]
     case .control(let control):
       return [
@@ -37,7 +38,7 @@ public struct KTAPReport: Report {
           + "\(control.trials) trials" + (control.reason.map { "; \(Self.escape($0))" } ?? "")
       ]
     case .trial(let trial):
-      return trial.isLoss ? LossReport(trial: trial).lines.map { "  # " + Self.escape($0) } : []
+      return trial.isLoss ? header() + LossReport(trial: trial).lines.map { "  # " + Self.escape($0) } : []
     case .result(let result): return lines(for: result)
     case .end(let end):
       var lines = end.verdict == .error ? ["Bail out! \(Self.escape(end.reason ?? "harness error"))"] : []
@@ -49,32 +50,34 @@ public struct KTAPReport: Report {
     }
   }
 
-  private func header() -> [String] {
-    guard group < groups.count else { return [] }
+  /// Opens the scenario's subtests, unless they are open: notes and controls come before them.
+  private mutating func header() -> [String] {
+    guard !isOpen, group < groups.count else { return [] }
+    isOpen = true
     return ["  KTAP version 1", "  1..\(groups[group].size)"]
   }
 
   private mutating func lines(for result: CellResult) -> [String] {
+    var lines = header()
     done += 1
-    groupVerdicts.append(result.verdict)
+    groupResults.append(result)
     totals[result.verdict, default: 0] += 1
     let name = "\(result.engine.rawValue).\(result.schedule.rawValue)"
-    var lines = [
+    lines.append(
       "  # \(name): \(result.losses) losses, \(result.exposures) exposures, \(result.trials) trials"
-        + (result.upperBound.map { ", rate below \(($0 * 100).fixed(2)) %" } ?? "")
-    ]
+        + (result.upperBound.map { ", rate below \(($0 * 100).fixed(2)) %" } ?? ""))
     for bug in result.bugs { lines.append("  # known bug \(bug)") }
     if result.verdict == .error { lines.append("  # error: \(Self.escape(result.reason ?? ""))") }
     lines.append("  " + Self.line(done, name, result.verdict, result.reason))
     if done == groups[group].size {
       // A loss fails the scenario; else the worst that happened, with skips only when nothing ran.
-      let overall = ExitCodes.kselftest.overall(groupVerdicts)
-      let reason = overall == .skipped || overall == .inconclusive ? result.reason : nil
+      let overall = ExitCodes.kselftest.overall(groupResults.map(\.verdict))
+      let reason = groupResults.first { $0.verdict == overall }?.reason
       lines.append(Self.line(group + 1, groups[group].scenario, overall, reason))
       group += 1
       done = 0
-      groupVerdicts = []
-      lines += header()
+      groupResults = []
+      isOpen = false
     }
     return lines
   }
@@ -91,6 +94,6 @@ public struct KTAPReport: Report {
 
   /// `#` begins a directive.
   private static func escape(_ text: String) -> String {
-    String(text.map { $0 == "#" ? "_" : $0 == "\n" ? " " : $0 })
+    String(text.map { $0 == "#" ? "_" : $0.isNewline ? " " : $0 })
   }
 }

@@ -52,6 +52,7 @@ extension Double {
   func fixed(_ decimals: Int) -> String {
     var scale = 1.0
     for _ in 0..<decimals { scale *= 10 }
+    guard magnitude * scale < 0x1p63 else { return "\(self)" }  // nan too
     let scaled = Int64((magnitude * scale).rounded())
     let whole = scaled / Int64(scale)
     let rest = String(scaled % Int64(scale))

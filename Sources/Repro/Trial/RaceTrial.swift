@@ -45,8 +45,8 @@ struct RaceTrial {
     let stamps = (0..<Self.storeValues).map { Stamp(.store, generation: number + 1, block: $0) }
     let values = stamps.map { bench.pattern.word($0, at: bench.layout.store.lowerBound) }
 
-    var generator = SplitMix64(seed: seed, cell: bench.cell, trial: number)
-    let shift = Nanoseconds.random(in: -hazardLength...max(ioLength, 1), using: &generator)
+    let window = RaceWindow(io: ioLength, hazard: hazardLength)
+    let shift = window.shift(seed: seed, cell: bench.cell, trial: number)
     let start = Clock.now + Self.lead
     bench.io.start(setup.transfer, bench.timeline, notBefore: start + max(0, -shift))
     Clock.spin(until: start + max(0, shift))
@@ -103,4 +103,11 @@ struct RaceTrial {
 struct RaceWindow {
   var io: Nanoseconds
   var hazard: Nanoseconds
+
+  /// How much later than the I/O the hazard starts in one trial; negative when it starts first. From
+  /// "ends as the I/O starts" to "starts as the I/O ends": every overlap comes up.
+  func shift(seed: UInt64, cell: String, trial: Int) -> Nanoseconds {
+    var generator = SplitMix64(seed: seed, cell: cell, trial: trial)
+    return .random(in: -hazard...max(io, 1), using: &generator)
+  }
 }

@@ -1,0 +1,97 @@
+import Foundation
+import TestHost
+import Testing
+
+/// What is refused: one line that names the thing and the remedy, exit code 2, and nothing done.
+@Suite("repro run: bad input", .serialized, .exclusive)
+struct BadInputTests {
+  /// Arguments, and what the line must name. `FOLDER` is a new folder that holds a file `precious`.
+  private static let table: [(String, String)] = [
+    ("run control-none --target /dev/null", "/dev/null: not a file, folder or block device"),
+    ("run no-such-scenario", "no scenario 'no-such-scenario'"),
+    ("run fork --trials 0", "--trials 0: a number above 0"),
+    ("run fork --trials x", "--trials"),
+    ("run fork --time 0", "--time 0.0: a number of seconds above 0"),
+    ("run fork --time inf", "--time inf: a number of seconds above 0"),
+    ("run fork --seed x", "--seed"),
+    ("run fork --seed 0x", "--seed"),
+    ("run fork --min-exposures 0", "--min-exposures 0: a number above 0"),
+    ("run fork --stop-after-losses=-1", "--stop-after-losses -1: a number above 0"),
+    ("run fork --engine x", "--engine"),
+    ("run fork --schedule x", "--schedule"),
+    ("run fork --format x", "--format"),
+    ("run fork --exit-codes x", "--exit-codes"),
+    ("run fork --no-such-option", "--no-such-option"),
+    ("run fork --output /nonexistent/x", "--output /nonexistent/x: No such file or directory"),
+    ("run fork --target held --schedule race", "--target held can't race"),
+    ("run fork --target /var/tmp --schedule staged", "can't be held"),
+    ("run fork --target FOLDER/precious", "precious: exists and would be overwritten"),
+    ("run fork --target FOLDER/missing/new", "missing/new: open: No such file or directory"),
+    ("explain no-such-scenario", "no scenario 'no-such-scenario'"),
+    ("list no-such-scenario", "no scenario 'no-such-scenario'"),
+  ]
+
+  /// Those that a bisection script may well get wrong.
+  private static let bisected = table.map(\.0).filter { $0.hasPrefix("run") && !$0.contains("exit-codes") }
+
+  /// The arguments with a fresh folder in them, and the check that nothing happened to it.
+  private func refused(_ arguments: String, _ extra: [String] = []) throws -> StartedProgram.End {
+    let folder = try TemporaryFolder()
+    try folder.write("kept", to: "precious")
+    let words = arguments.replacing("FOLDER", with: folder.path).split(separator: " ").map(String.init)
+    let end = try StartedProgram.run(words + extra)
+    #expect(folder.names == ["precious"])
+    #expect(try folder.read("precious") == "kept")
+    #expect(!FileManager.default.fileExists(atPath: "/run/repro"))
+    return end
+  }
+
+  @Test("is refused in one line", arguments: table)
+  func oneLine(arguments: String, text: String) throws {
+    let end = try refused(arguments)
+    #expect(end.code == 2)
+    #expect(end.output == "")
+    #expect(end.errors.hasPrefix("repro: error: ") && end.errors.hasSuffix("\n"))
+    #expect(end.errorLines.count == 1, "\(end.errors)")
+    #expect(end.errors.contains(text), "\(end.errors)")
+  }
+
+  @Test(
+    "a target in memory is refused in one line", .enabled(if: Machine.hasSharedMemory, "no /dev/shm"),
+    arguments: ["", "/new"])
+  func tmpfs(name: String) throws {
+    let folder = try TemporaryFolder(in: "/dev/shm")
+    let end = try StartedProgram.run("run", "fork", "--target", folder.path + name)
+    #expect(end.code == 2 && end.output == "" && end.errorLines.count == 1)
+    #expect(end.errors.contains("this file system does no direct I/O"))
+    #expect(folder.names == [])
+  }
+
+  @Test(
+    "a bisection is told 125, which does not end it", arguments: bisected,
+    [["--exit-codes", "bisect"], ["--exit-codes=bisect"]])
+  func bisect(arguments: String, dialect: [String]) throws {
+    let end = try refused(arguments, dialect)
+    #expect(end.code == 125)
+    #expect(end.errorLines.count == 1)
+  }
+
+  @Test(
+    "a harness error has each dialect's code", arguments: [("ltp", 2), ("kselftest", 1), ("automake", 99)])
+  func dialects(dialect: String, code: Int32) throws {
+    let end = try StartedProgram.run("run", "fork", "--target", "/dev/null", "--exit-codes", dialect)
+    #expect(end.code == code)
+  }
+
+  @Test("KTAP readers see the run bail out")
+  func bailOut() throws {
+    let end = try StartedProgram.run("run", "fork", "--target", "/dev/null", "--format", "ktap")
+    #expect(end.output.hasPrefix("Bail out! /dev/null: "))
+  }
+
+  @Test("help is no error", arguments: [["--help"], ["run", "--help"], ["--version"], ["help", "run"]])
+  func help(arguments: [String]) throws {
+    let end = try StartedProgram.run(arguments)
+    #expect(end.code == 0 && end.errors == "" && !end.output.isEmpty)
+  }
+}

@@ -1,0 +1,174 @@
+import SystemPackage
+import TestHost
+import Testing
+
+@testable import Repro
+
+/// Campaigns on the held target whose hazards or engines misbehave: what is broken in the harness
+/// must never come out as clean, nor as corrupt.
+@Suite(
+  "Staged campaign", .serialized, .exclusive,
+  .enabled(if: Machine.canHold, "needs root and /dev/fuse"))
+struct StagedCampaignTests {
+  @Test("a right harness on the negative control is clean, with its control first")
+  func clean() throws {
+    let run = try CampaignRun(.staged, [.quiet])
+    #expect(run.verdicts == [.clean])
+    let result = try #require(run.results.first)
+    #expect(result.trials == 5 && result.exposures == 5 && result.losses == 0)
+    #expect(result.target == "held" && result.path == .fuse)
+    #expect(result.upperBound == Statistics.upperBound(exposures: 5))
+    #expect(run.end.verdict == .clean && run.end.reason == nil && run.end.interruptedBy == nil)
+    #expect(run.controls.map(\.hasFired) == [true])
+    #expect(run.observer.trials.map(\.trial) == Array(0..<5), "the control's trials are its own")
+  }
+
+  @Test("events come as start, controls, trials with their result, end")
+  func order() throws {
+    let run = try CampaignRun(.staged, [.quiet, .remap]) { $0.trials = 3 }
+    let kinds = run.observer.events.map { event in
+      switch event {
+      case .run: "run"
+      case .note: "note"
+      case .control: "control"
+      case .trial: "trial"
+      case .result: "result"
+      case .end: "end"
+      }
+    }
+    let cell = ["trial", "trial", "trial", "result"]
+    #expect(kinds == ["run", "control"] + cell + cell + ["end"])
+    #expect(run.verdicts == [.clean, .corrupt] && run.end.verdict == .corrupt)
+    let fractions = run.observer.fractions
+    #expect(fractions == fractions.sorted() && fractions.allSatisfy { (0...1).contains($0) })
+  }
+
+  @Test("a replaced page is corrupt in every trial, with the frames as proof")
+  func corrupt() throws {
+    let run = try CampaignRun(.staged, [.remap])
+    let result = try #require(run.results.first)
+    #expect(result.verdict == .corrupt && result.losses == 5 && result.upperBound == nil)
+    for trial in run.observer.trials {
+      #expect(trial.damage.map(\.kind) == [.lostRead])
+      #expect(trial.frameBefore != nil && trial.frameBefore != trial.frameAfter)
+    }
+  }
+
+  @Test("losses can end a cell early")
+  func stopAfterLosses() throws {
+    let run = try CampaignRun(.staged, [.remap]) { $0.stopAfterLosses = 2 }
+    #expect(run.results.first?.trials == 2)
+  }
+
+  @Test("fewer exposures than asked for are inconclusive")
+  func tooFew() throws {
+    let run = try CampaignRun(.staged, [.quiet]) { $0.minimumExposures = 6 }
+    #expect(run.verdicts == [.inconclusive])
+    #expect(run.results.first?.reason?.hasPrefix("fewer than 6 exposures") == true)
+    #expect(run.results.first?.upperBound == nil)
+  }
+
+  @Test("a hazard that throws is an error, and the next cell runs")
+  func throwingHazard() throws {
+    let broken = Scenario.told("broken") {
+      ToldHazard(act: { (_) throws(KernelError) in throw KernelError("fork", .noMemory) })
+    }
+    let run = try CampaignRun(.staged, [broken, .quiet])
+    #expect(run.verdicts == [.error, .clean])
+    #expect(run.results.first?.reason == "\(KernelError("fork", .noMemory))")
+    #expect(run.end.verdict == .error && run.end.reason == run.results.first?.reason)
+  }
+
+  @Test("a hazard that can't be made is an error")
+  func unmakeableHazard() throws {
+    let broken = Scenario("broken", "never made") { _ throws(KernelError) in
+      throw KernelError("mmap", .noMemory)
+    }
+    #expect(try CampaignRun(.staged, [broken]).verdicts == [.error])
+  }
+
+  @Test("a hazard that breaks after a loss leaves the loss proven")
+  func brokenAfterLoss() throws {
+    let hazard = RemapHazard()
+    let count = Gate()
+    let scenario = Scenario.told("breaks") {
+      ToldHazard(act: { (page) throws(KernelError) in
+        if count.advance() == 3 { throw KernelError("fork", .noMemory) }
+        return try hazard.act(page)
+      })
+    }
+    let run = try CampaignRun(.staged, [scenario])
+    #expect(run.verdicts == [.corrupt])
+    #expect(run.results.first?.losses == 2)
+    #expect(run.results.first?.reason == "\(KernelError("fork", .noMemory))")
+  }
+
+  @Test("refused with and without I/O: never eligible, so inconclusive")
+  func neverEligible() throws {
+    let refuses = Scenario.told("refuses") {
+      ToldHazard(act: { (_) throws(KernelError) in .refused("EBUSY") })
+    }
+    let run = try CampaignRun(.staged, [refuses])
+    #expect(run.verdicts == [.inconclusive])
+    let result = try #require(run.results.first)
+    #expect(result.exposures == 0 && result.trials == 5)
+    #expect(result.reason?.contains("without I/O: refused: EBUSY") == true)
+  }
+
+  @Test("refused only with I/O: the guard at work, so clean")
+  func guarded() throws {
+    let guarded = Scenario.told("guarded") {
+      ToldHazard(
+        act: { (_) throws(KernelError) in .refused("EBUSY") },
+        actWithoutIO: { (_) throws(KernelError) in .applied("moved") })
+    }
+    #expect(try CampaignRun(.staged, [guarded]).verdicts == [.clean])
+  }
+
+  @Test("a control that throws makes all of its cells errors")
+  func throwingEngine() throws {
+    let run = try CampaignRun(
+      .staged, [.quiet, .remap], makeEngine: { _ in StubEngine(.throwingAfterwards) })
+    #expect(run.verdicts == [.error, .error])
+    #expect(run.controls.map(\.hasFired) == [false])
+    #expect(run.results.allSatisfy { $0.reason == "the positive control failed: \(StubEngine.error)" })
+    #expect(run.results.allSatisfy { $0.trials == 0 && $0.target == nil })
+  }
+
+  @Test("an engine that throws in one cell is an error there alone")
+  func throwingEngineInOneCell() throws {
+    let run = try CampaignRun(
+      .staged, [.quiet, .remap],
+      makeEngine: { number in
+        if number == 1 { StubEngine(.throwingAfterwards) } else { PreadEngine() }
+      })
+    #expect(run.verdicts == [.error, .corrupt])
+    #expect(run.results.first?.reason == "\(StubEngine.error)")
+  }
+
+  @Test("a control that can't fire makes all of its cells errors, never clean")
+  func controlThatCannotFire() throws {
+    let run = try CampaignRun(.staged, [.quiet, .remap], makeEngine: { _ in StubEngine(.bouncing) })
+    #expect(run.controls.map(\.fired) == [0] && run.controls.map(\.hasFired) == [false])
+    #expect(run.verdicts == [.error, .error])
+    #expect(
+      run.results.first?.reason
+        == "the positive control fired in 0 of 3 trials: this run can't see losses, nothing is known")
+    #expect(run.end.verdict == .error)
+  }
+
+  /// The held target never sees its request, so it can't be taken for a loss. Costs the harness's patience.
+  @Test("an engine that claims success without I/O is an error: nothing was ever held")
+  func lyingEngine() throws {
+    let run = try CampaignRun(.staged, [.quiet], makeEngine: { _ in StubEngine(.lying) })
+    #expect(run.verdicts == [.error])
+    #expect(run.results.first?.reason == "the positive control failed: \(TrialError.notHeld)")
+  }
+
+  @Test("an engine that throws at once is an error with its own words")
+  func engineThatThrowsAtOnce() throws {
+    let run = try CampaignRun(.staged, [.quiet], makeEngine: { _ in StubEngine(.throwing) })
+    #expect(run.verdicts == [.error])
+    #expect(run.results.first?.reason == "the positive control failed: \(StubEngine.error)")
+  }
+}

@@ -1,0 +1,13 @@
+import TestHost
+
+@testable import Repro
+
+extension Machine {
+  /// The race schedule's standard target does direct I/O.
+  static let canRace: Bool = {
+    let file = try? ScratchFile(
+      path: Plan.standardTarget, overwrite: false, length: kernelPageSize, pattern: Pattern(seed: 0))
+    file?.close()
+    return file != nil
+  }()
+}
