@@ -14,7 +14,7 @@ struct ReproCommand: ParsableCommand {
     version: Campaign.version,
     subcommands: [
       RunCommand.self, VMCommand.self, MatrixCommand.self, ListCommand.self, ProbeCommand.self,
-      ExplainCommand.self,
+      ExplainCommand.self, ExportCommand.self,
     ],
     defaultSubcommand: RunCommand.self)
 }
