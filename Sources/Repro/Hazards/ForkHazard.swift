@@ -41,15 +41,14 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     case .stays:
       lasting(
         settle: """
-          if (end_child() != 0)
-            END(ERROR, "the child failed");
+          end_child();
           """)
     case .reads:
       lasting(
         born: "\n  byte = *(volatile char *)buf; /* maps the page */",
         died: "memchr(buf, DATA, page_size) != NULL",
         settle: """
-          if (end_child() != 0) {
+          if (end_child()) {
             printf("trial %d: LEAK: the child sees data that came after its birth\\n", number);
             good = false;
           }
@@ -65,13 +64,15 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
         static int line[2]; /* to the child, which lives until we close it */
         static pid_t child;
 
-        static int end_child(void)
+        static bool end_child(void)
         {
           int status = -1;
 
           close(line[0]);
           waitpid(child, &status, 0);
-          return status;
+          if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+            END(ERROR, "the child failed");
+          return WEXITSTATUS(status);
         }
         """,
       act: """
@@ -83,7 +84,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
           close(dev); /* or we would keep a dead parent's read waiting */
           close(line[0]);\(born)
           if (write(line[1], &byte, 1) != 1 || read(line[1], &byte, 1) != 0)
-            _exit(1);
+            _exit(2);
           _exit(\(died));
         }
         close(line[1]);
