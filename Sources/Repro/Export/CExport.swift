@@ -119,8 +119,9 @@ extension CExport {
   private var head: String {
     var lines = Self.wrapped(
       """
-      \(scenario.name): \(scenario.summary). A FUSE server in this program holds an O_DIRECT read in flight until the page under it has been \
-      put in danger and stored to, so one trial decides. Then the page must hold what was read.
+      \(scenario.name): \(scenario.summary). A FUSE server in this program holds an O_DIRECT read \
+      in flight until the page under it has been put in danger and stored to, so one trial decides. \
+      Then the page must hold what was read.
       """)
     if !scenario.drawing.isEmpty {
       lines +=
