@@ -27,7 +27,11 @@ let package = Package(
     .target(name: "CKernel", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
     .target(
       name: "Repro", dependencies: ["CKernel", "CLibaio", system],
-      resources: [.embedInCode("Catalogue/bugs.txt")], swiftSettings: strict),
+      resources: [
+        .embedInCode("Catalogue/bugs.txt"), .embedInCode("Export/skeleton.c.in"),
+        .embedInCode("Export/settings.c.in"),
+      ],
+      swiftSettings: strict),
     .executableTarget(name: "OneShot", dependencies: ["Repro", "CKernel"], swiftSettings: strict),
     .target(
       name: "ReproLab",

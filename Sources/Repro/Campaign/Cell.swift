@@ -53,7 +53,8 @@ struct CellRunner {
 
   /// How long any single wait for the kernel may take.
   static let patience = Clock.seconds(10)
-  private static let stagedStore = 64
+  /// Bytes that the CPU stores to in a staged trial.
+  static let stagedStore = 64
   private static let raceStore = 8
 
   /// Runs on the held target.

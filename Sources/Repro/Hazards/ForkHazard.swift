@@ -23,6 +23,78 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     case reads = 2
   }
 
+  static func cFragment(_ role: Child) -> CFragment {
+    switch role {
+    case .exits:
+      CFragment(
+        includes: ["sys/wait.h"],
+        act: """
+          pid_t child = fork();
+
+          if (child < 0)
+            END(ERROR, "fork: %m");
+          if (child == 0)
+            _exit(0);
+          waitpid(child, NULL, 0);
+          return true;
+          """)
+    case .stays:
+      lasting(
+        settle: """
+          end_child();
+          """)
+    case .reads:
+      lasting(
+        born: "\n  byte = *(volatile char *)buf; /* maps the page */",
+        died: "memchr(buf, DATA, page_size) != NULL",
+        settle: """
+          if (end_child()) {
+            printf("trial %d: LEAK: the child sees data that came after its birth\\n", number);
+            good = false;
+          }
+          """)
+    }
+  }
+
+  /// A child that lives until the parent closes its end of a line between them.
+  private static func lasting(born: String = "", died: String = "0", settle: String) -> CFragment {
+    CFragment(
+      includes: ["sys/socket.h", "sys/wait.h"],
+      globals: """
+        static int line[2]; /* to the child, which lives until we close it */
+        static pid_t child;
+
+        static bool end_child(void)
+        {
+          int status = -1;
+
+          close(line[0]);
+          waitpid(child, &status, 0);
+          if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+            END(ERROR, "the child failed");
+          return WEXITSTATUS(status);
+        }
+        """,
+      act: """
+        char byte = 0;
+
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, line) < 0 || (child = fork()) < 0)
+          END(ERROR, "fork: %m");
+        if (child == 0) {
+          close(dev); /* or we would keep a dead parent's read waiting */
+          close(line[0]);\(born)
+          if (write(line[1], &byte, 1) != 1 || read(line[1], &byte, 1) != 0)
+            _exit(2);
+          _exit(\(died));
+        }
+        close(line[1]);
+        if (read(line[0], &byte, 1) != 1)
+          END(ERROR, "the child died");
+        return true;
+        """,
+      settle: settle)
+  }
+
   private let role: Child
   private let pageSize: Int
   /// Shared with the child: the board, and from the second page on its copy of the page.

@@ -19,6 +19,34 @@ final class KSMHazard: Hazard {
   private static let scans = 3
   private static let counter = "/sys/kernel/mm/ksm/full_scans"
 
+  static let cFragment = CFragment(
+    setUp: """
+      if (access("/sys/kernel/mm/ksm/run", W_OK) < 0)
+        END(SKIPPED, "no KSM: build the kernel with CONFIG_KSM");
+      """,
+    prepare: """
+      madvise(buf, 2 * page_size, MADV_UNMERGEABLE);
+      """,
+    act: """
+      int fd = open("\(counter)", O_RDONLY | O_CLOEXEC);
+      char scans[32] = "";
+      long enough = 0;
+      bool merged;
+
+      memcpy(buf + page_size, buf, page_size); /* the twin */
+      if (madvise(buf, 2 * page_size, MADV_MERGEABLE) < 0)
+        END(ERROR, "MADV_MERGEABLE: %m");
+      do {
+        usleep(200);
+        if (pread(fd, scans, sizeof(scans) - 1, 0) > 0 && !enough)
+          enough = atol(scans) + \(scans);
+        merged = !((pagemap(buf) ^ pagemap(buf + page_size)) & FRAME);
+      } while (!merged && atol(scans) < enough);
+      close(fd);
+      return merged;
+      """,
+    canBeRefused: true)
+
   func prepare(_ page: PageUnderIO) throws(KernelError) {
     memcpy(page.twin, page.address, page.size)
   }

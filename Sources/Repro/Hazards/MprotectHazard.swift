@@ -17,6 +17,14 @@ final class MprotectHazard: Hazard {
     verify: buf is P2: LOST READ
     """
 
+  static let cFragment = CFragment(
+    act: """
+      if (mprotect(buf, page_size, PROT_READ) < 0 ||
+          mprotect(buf, page_size, PROT_READ | PROT_WRITE) < 0)
+        END(ERROR, "mprotect: %m");
+      return true;
+      """)
+
   func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
     if mprotect(page.address, page.size, PROT_READ) != 0 { throw .last("mprotect PROT_READ") }
     if mprotect(page.address, page.size, PROT_READ | PROT_WRITE) != 0 {

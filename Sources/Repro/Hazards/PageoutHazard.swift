@@ -17,6 +17,48 @@ final class PageoutHazard: Hazard {
     verify: buf is P2: LOST READ
     """
 
+  static let cFragment = CFragment(
+    globals: """
+      /* A new page waits in a list of its CPU; reclaim on another CPU does not find it there. */
+      static void stay_on_cpu(void)
+      {
+        cpu_set_t here;
+
+        CPU_ZERO(&here);
+        CPU_SET(sched_getcpu(), &here);
+        if (sched_setaffinity(0, sizeof(here), &here) < 0)
+          END(ERROR, "sched_setaffinity: %m");
+      }
+
+      static bool has_swap(void)
+      {
+        FILE *file = fopen("/proc/swaps", "r");
+        char line[256];
+        int lines = 0;
+
+        while (file && fgets(line, sizeof(line), file))
+          lines++;
+        return lines > 1; /* the first one is a heading */
+      }
+      """,
+    setUp: """
+      if (!has_swap())
+        END(SKIPPED, "no swap is on: turn on swap first (swapon)");
+      stay_on_cpu();
+      """,
+    act: """
+      if (madvise(buf, page_size, MADV_PAGEOUT) < 0)
+        END(ERROR, "MADV_PAGEOUT: %m");
+      if (!(pagemap(buf) >> 62 & 1)) /* still no swap entry */
+        return false;
+      (void)*(volatile unsigned char *)buf; /* comes back read-only */
+      return true;
+      """,
+    settle: """
+      act(); /* a dirty bit lost with the I/O shows now */
+      """,
+    canBeRefused: true)
+
   let lossOnSecondLook: Damage.Kind? = .lostAfterSwap
   /// A store that comes before the load brings the page back writable, with nothing left to copy.
   let toleratesStores = false

@@ -14,6 +14,19 @@ final class RemapHazard: Hazard {
     verify: buf is P2: LOST READ
     """
 
+  static let cFragment = CFragment(
+    act: """
+      void *copy = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+      if (copy == MAP_FAILED)
+        END(ERROR, "mmap: %m");
+      memcpy(copy, buf, page_size);
+      if (mremap(copy, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, buf) != buf)
+        END(ERROR, "mremap: %m");
+      return true;
+      """)
+
   func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
     var copy: UnsafeMutableRawPointer?
     try check(ck_map(page.size, 0, &copy), "mmap the new page")

@@ -14,6 +14,28 @@ final class SoftDirtyHazard: Hazard {
     verify: buf is P2: LOST READ
     """
 
+  static let cFragment = CFragment(
+    globals: """
+      static bool is_soft_dirty(void)
+      {
+        return pagemap(buf) >> 55 & 1;
+      }
+      """,
+    setUp: """
+      buf[0] = FILL;
+      if (!is_soft_dirty())
+        END(SKIPPED, "the kernel does not track soft-dirty pages: CONFIG_MEM_SOFT_DIRTY");
+      """,
+    act: """
+      int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+
+      if (write(fd, "4", 1) != 1)
+        END(ERROR, "write 4 to /proc/self/clear_refs: %m");
+      close(fd);
+      return !is_soft_dirty(); /* pinned pages are left alone */
+      """,
+    canBeRefused: true)
+
   func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
     if !(try page.entry().isSoftDirty) { return .noEffect("the page was not soft-dirty before") }
     try KernelFile.write("/proc/self/clear_refs", "4")

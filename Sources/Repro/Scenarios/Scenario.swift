@@ -14,12 +14,15 @@ public struct Scenario: Sendable {
   public let settings: [HostSetting]
   /// Why the race schedule can't run it; nil when it can.
   public let raceObstacle: String?
+  /// The hazard in C; nil for what ``CExport`` can't write.
+  let cFragment: CFragment?
 
   let makeHazard: @Sendable (_ pageSize: Int) throws(KernelError) -> any Hazard
 
   init(
     _ name: String, _ summary: String, direction: Direction = .read, drawing: String = "",
     needs: [Need] = [], settings: [HostSetting] = [], raceObstacle: String? = nil,
+    c cFragment: CFragment? = nil,
     hazard: @escaping @Sendable (_ pageSize: Int) throws(KernelError) -> any Hazard
   ) {
     self.name = name
@@ -29,6 +32,7 @@ public struct Scenario: Sendable {
     self.needs = needs
     self.settings = settings
     self.raceObstacle = raceObstacle
+    self.cFragment = cFragment
     makeHazard = hazard
   }
 

@@ -16,7 +16,8 @@ import SystemPackage
 final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is in `state`
   let name = "held"
   let path = IOPath.fuse
-  let alignment = 512
+  static let blockSize = 512
+  let alignment = HeldFile.blockSize
   private(set) var descriptor: CInt = -1
 
   private struct Held {
