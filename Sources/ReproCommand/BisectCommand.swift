@@ -33,6 +33,8 @@ struct BisectCommand: AsyncParsableCommand {
   @Flag(
     help: "Look for the fix: a kernel that loses data is the old state (0), one that doesn't the new (1).")
   var fixed = false
+  @Option(help: "held (FUSE's path) or held-block (the block layer's), for staged.") var target: HeldKind =
+    .file
   @Option(help: "How sure a good of a race must be.") var confidence: Double = 0.999
   @OptionGroup var cell: CellOptions
   @OptionGroup var guest: GuestOptions
@@ -47,7 +49,7 @@ struct BisectCommand: AsyncParsableCommand {
       step = Bisection(
         looksForFix: fixed, confidence: confidence, rates: try LossRates(path: cell.ratesPath))
       let plan = try step.plan(
-        scenario: cell.scenario, engine: cell.engine, schedule: schedule,
+        scenario: cell.scenario, engine: cell.engine, schedule: schedule, held: target,
         seed: Seed(.random(in: .min ... .max)))
       outcome = try await guest.session(kernel, plan, .bisect).run(Silence())
     } catch let code as ExitCode {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import Repro
 
 /// `repro export`: a scenario as a program of its own.
@@ -19,7 +18,7 @@ struct ExportCommand: ParsableCommand {
 
   func run() throws {
     let source = try CExport(named: scenario).source
-    let descriptor = try output.map(openOutput) ?? STDOUT_FILENO
+    let descriptor = try openOutput(output)
     if let failure = ReportWriter.write(source, to: descriptor) {
       throw ValidationError("\(output ?? "standard output"): \(failure)")
     }

@@ -1,9 +1,9 @@
 import ArgumentParser
-import Glibc
 import Repro
 
 extension Schedule: ExpressibleByArgument {}
 extension EngineKind: ExpressibleByArgument {}
+extension HeldKind: ExpressibleByArgument {}
 extension ExitCodes: ExpressibleByArgument {}
 extension ReportFormat: ExpressibleByArgument {}
 
@@ -20,7 +20,7 @@ struct PlanOptions: ParsableArguments {
 
   @Option(
     help: """
-      'held' (staged only), or a folder, new file or block device to race on; a folder gets an unnamed \
+      'held' (a file, staged only), 'held-block' (a loop device over it), or a folder, new file or block device to race on; a folder gets an unnamed \
       file that vanishes. Default: held for staged, \(Plan.standardTarget) for race.
       """)
   var target: String?
@@ -59,20 +59,24 @@ struct PlanOptions: ParsableArguments {
     if let time, !(time > 0 && time.isFinite) {
       throw ValidationError("--time \(time): a number of seconds above 0 is needed")
     }
-    if target == "held", schedule.contains(.race) {
-      throw ValidationError("--target held can't race: name a folder, or drop --schedule race")
+    if let target, held != nil, schedule.contains(.race) {
+      throw ValidationError("--target \(target) can't race: name a folder, or drop --schedule race")
     }
-    if let target, target != "held", schedule.contains(.staged) {
+    if let target, held == nil, schedule.contains(.staged) {
       throw ValidationError("--target \(target) can't be held: use --schedule race, or --target held")
     }
   }
+
+  /// The holding target that `--target` names, if it does.
+  private var held: HeldKind? { target.flatMap(HeldKind.init) }
 
   /// The plan that the options describe.
   func plan() throws -> Plan {
     var plan = Plan(scenarios: try Plan.select(scenarios), seed: seed ?? Seed(.random(in: .min ... .max)))
     if !engine.isEmpty { plan.engines = EngineKind.allCases.filter(engine.contains) }
     plan.schedules = schedules
-    plan.target = target == "held" ? nil : target
+    plan.held = held ?? .file
+    plan.target = held == nil ? target : nil
     plan.overwrite = overwrite
     plan.trials = trials
     plan.time = time
@@ -83,7 +87,7 @@ struct PlanOptions: ParsableArguments {
 
   /// - Throws: ValidationError for a target that only this machine has.
   func requireGuestTarget() throws {
-    if let target, target != "held" {
+    if let target, held == nil {
       throw ValidationError(
         "--target \(target): a guest races on its own disk; drop --target, or give 'held'")
     }
@@ -91,12 +95,9 @@ struct PlanOptions: ParsableArguments {
 
   /// A target of one schedule leaves the other out.
   private var schedules: [Schedule] {
-    switch (schedule.isEmpty, target) {
-    case (false, _): Schedule.allCases.filter(schedule.contains)
-    case (true, "held"): [.staged]
-    case (true, nil): Schedule.allCases
-    case (true, _): [.race]
-    }
+    if !schedule.isEmpty { return Schedule.allCases.filter(schedule.contains) }
+    if target == nil { return Schedule.allCases }
+    return held == nil ? [.race] : [.staged]
   }
 }
 
@@ -111,20 +112,8 @@ struct ReportOptions: ParsableArguments {
   @Option(help: "default, kselftest, ltp, bisect or automake.")
   var exitCodes: ExitCodes = .default
 
-  /// Where the report goes.
-  /// - Throws: ValidationError when --output can't be written.
-  func descriptor() throws -> CInt {
-    guard let output else { return STDOUT_FILENO }
-    let descriptor = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    if descriptor < 0 {
-      throw ValidationError(
-        "--output \(output): \(String(cString: strerror(errno))); name a file that you may write")
-    }
-    return descriptor
-  }
-
   /// A writer of the report.
   func writer() throws -> ReportWriter {
-    ReportWriter(format.make(exitCodes), output: try descriptor())
+    ReportWriter(format.make(exitCodes), output: try openOutput(output))
   }
 }

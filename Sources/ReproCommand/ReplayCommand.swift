@@ -95,7 +95,7 @@ struct ReplayCommand: AsyncParsableCommand {
     let times = times ?? (reported.trials.count == 1 ? 10 : 1)
     let codes = reporting.exitCodes
     var verdicts: [Int32] = []
-    let output = try reporting.descriptor()
+    let output = try openOutput(reporting.output)
     for trials in reported.cells {
       let plan = try Replay.plan(trials, of: reported.plan, times: times)
       if let kernel {

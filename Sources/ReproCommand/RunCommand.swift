@@ -12,7 +12,7 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     let session = Session(
       plan: try options.plan(), format: report.format, exitCodes: report.exitCodes,
-      output: try report.descriptor())
+      output: try openOutput(report.output))
     throw ExitCode(session.run())
   }
 }

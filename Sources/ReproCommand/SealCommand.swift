@@ -14,6 +14,7 @@ struct SealCommand: ParsableCommand {
   @Option(help: "Trials.") var trials: Int = 20
   @Option(help: "staged or race, for a scenario.") var schedule: Schedule = .staged
   @Option(help: "pread, preadv2 or libaio, for a scenario.") var engine: EngineKind = .pread
+  @Option(help: "held or held-block, for a staged scenario.") var target: HeldKind = .file
   @Option(help: "The static executable to seal into.") var oneShot: String?
 
   func validate() throws {
@@ -49,6 +50,7 @@ struct SealCommand: ParsableCommand {
       var plan = Plan(scenarios: names, seed: Seed(.random(in: .min ... .max)))
       plan.schedules = [schedule]
       plan.engines = [engine]
+      plan.held = target
       plan.trials = trials
       return plan
     }

@@ -32,13 +32,16 @@ public struct Bisection: Sendable {
   private static let racePatience = 600.0
 
   /// The plan that decides a cell.
-  public func plan(scenario: String, engine: EngineKind, schedule: Schedule, seed: Seed) throws -> Plan {
+  public func plan(
+    scenario: String, engine: EngineKind, schedule: Schedule, held: HeldKind = .file, seed: Seed
+  ) throws -> Plan {
     let names = try Plan.select([scenario])
     guard names.count == 1 else {
       throw PlanError("'\(scenario)' selects \(names.count) scenarios; a bisection follows one")
     }
     var plan = Plan(scenarios: names, seed: seed)
     plan.engines = [engine]
+    plan.held = held
     plan.schedules = [schedule]
     switch schedule {
     case .staged:

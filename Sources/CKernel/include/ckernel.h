@@ -119,3 +119,9 @@ int ck_load_module(const char *path);
 int ck_loopback_up(void);
 /* Syncs and switches the machine off; returns only on failure. */
 int ck_power_off(void);
+
+/* --- loop.c: a block device over a file --- */
+
+/* Attaches `backing` to a free loop device that detaches itself at its last close, and opens it with
+ * O_RDWR | O_DIRECT: the descriptor, or -errno with *step naming the call. *number is the device's. */
+int ck_loop_open(int backing, int *number, const char **step);

@@ -250,11 +250,11 @@ public final class Campaign {
       // be put on the LRU can be neither reclaimed nor migrated, and a held I/O gains nothing by two.
       _ = ck_stay_on_cpu()
       defer { _ = ck_leave_cpu() }
-      let target: HeldFile
+      let target: any HoldingTarget
       do throws(KernelError) {
-        target = try HeldFile(pattern: Pattern(seed: plan.seed.value))
+        target = try plan.held.make(Pattern(seed: plan.seed.value))
       } catch {
-        throw Missing(reason: HeldFile.remedy(error))
+        throw Missing(reason: plan.held.remedy(error))
       }
       defer { target.close() }
       return try runner.runStaged(target)
@@ -264,10 +264,11 @@ public final class Campaign {
   private func result(
     _ cell: Cell, _ count: CellCount, _ verdict: Verdict, _ reason: String?, _ scratch: Scratch? = nil
   ) -> CellResult {
-    let path: IOPath? = count.trials == 0 ? nil : cell.schedule == .staged ? .fuse : .block
+    let path: IOPath? = count.trials == 0 ? nil : cell.schedule == .staged ? plan.held.path : .block
     return CellResult(
       cell: cell.name, scenario: cell.scenario.name, engine: cell.engine, schedule: cell.schedule,
-      target: path == nil ? nil : cell.schedule == .staged ? "held" : scratch?.target?.name, path: path,
+      target: path == nil ? nil : cell.schedule == .staged ? plan.held.rawValue : scratch?.target?.name,
+      path: path,
       verdict: verdict, reason: reason, trials: count.trials, exposures: count.exposures,
       losses: count.losses,
       upperBound: verdict == .clean

@@ -51,6 +51,8 @@ public struct Plan: Sendable, Codable, Equatable {
   public var engines: [EngineKind] = EngineKind.allCases
   /// Schedules, in order.
   public var schedules: [Schedule] = Schedule.allCases
+  /// The staged schedule's target.
+  public var held = HeldKind.file
   /// The race schedule's file, folder or block device; nil for ``standardTarget``.
   public var target: String?
   /// Whether a target that can't be used skips the race's cells and does not fail the run.

@@ -36,6 +36,7 @@ extension Plan {
     func put(_ key: String, _ value: (some CustomStringConvertible)?) {
       if let value { lines.append("\(key)=\(value)") }
     }
+    put("held", held.rawValue)
     put("target", target)
     put("target-optional", isTargetOptional ? "yes" : nil)
     put("overwrite", overwrite ? "yes" : nil)
@@ -74,6 +75,11 @@ extension Plan {
     switch key {
     case "engines": engines = try Self.list(key, value)
     case "schedules": schedules = try Self.list(key, value)
+    case "held":
+      guard let kind = HeldKind(rawValue: value) else {
+        throw PlanError("held=\(value): held or held-block is needed")
+      }
+      held = kind
     case "target": target = value
     case "target-optional": isTargetOptional = try Self.flag(key, value)
     case "overwrite": overwrite = try Self.flag(key, value)

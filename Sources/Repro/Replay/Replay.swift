@@ -27,6 +27,7 @@ public final class Replay: Observer {
     var again = Plan(scenarios: try Plan.select([parts[0]]), seed: plan.seed)
     again.engines = [engine]
     again.schedules = [schedule]
+    again.held = plan.held
     again.target = plan.target
     again.overwrite = plan.overwrite
     again.time = 3600

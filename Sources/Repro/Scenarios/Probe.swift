@@ -9,7 +9,7 @@ public struct Probe {
   public var lines: [String] {
     var table = TextTable()
     table.row(["SCENARIO", "STAGED", "RACE"])
-    let held = Self.heldObstacle()
+    let held = Self.obstacle(.file)
     for scenario in Scenario.all {
       let missing = scenario.needs.lazy.compactMap { $0.missing() }.first
       let staged = missing ?? held
@@ -24,17 +24,18 @@ public struct Probe {
     for need in Need.allCases {
       lines.append("\(need.rawValue): \(need.missing() ?? "yes")")
     }
-    lines.append("held target: \(held ?? "yes")")
+    lines.append("held file: \(held ?? "yes")")
+    lines.append("held block device: \(Self.obstacle(.block) ?? "yes")")
     lines.append("race target \(Plan.standardTarget): \(Self.raceObstacle ?? "yes")")
     return lines
   }
 
-  private static func heldObstacle() -> String? {
+  private static func obstacle(_ kind: HeldKind) -> String? {
     do throws(KernelError) {
-      try HeldFile(pattern: Pattern(seed: 0)).close()
+      try kind.make(Pattern(seed: 0)).close()
       return nil
     } catch {
-      return HeldFile.remedy(error)
+      return kind.remedy(error)
     }
   }
 

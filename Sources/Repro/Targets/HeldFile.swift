@@ -28,7 +28,8 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   }
 
   private struct State {
-    var armed: Direction?
+    /// What is to be held when it comes.
+    var armed: (direction: Direction, offset: Int64, length: Int)?
     var held: Held?
     var timeline: Timeline?
     var written: (offset: Int64, data: [UInt8])?
@@ -127,10 +128,11 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     isOpenHere = false
   }
 
-  func arm(_ direction: Direction, _ timeline: Timeline) {
+  func arm(_ transfer: Transfer, _ timeline: Timeline) {
     expectedArrival = arrivals.value &+ 1
+    let armed = (transfer.direction, transfer.offset, transfer.length)
     state.withLock {
-      $0.armed = direction
+      $0.armed = armed
       $0.timeline = timeline
     }
   }
@@ -204,7 +206,10 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   /// Holds the transfer if it is the armed one, answers it otherwise.
   private func transfer(_ request: Held) {
     let isHeld = state.withLock { state in
-      guard state.armed == request.direction, !state.aborted else { return false }
+      // Only the trial's own: others, such as udev, read block devices too.
+      guard let armed = state.armed, armed == (request.direction, request.offset, request.length),
+        !state.aborted
+      else { return false }
       state.armed = nil
       state.held = request
       state.timeline?.mark(.target, "\(request.direction) request arrived: pages taken, held")

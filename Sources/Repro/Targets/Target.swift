@@ -33,8 +33,8 @@ protocol HoldingTarget: Target {
   /// Closes the file in the caller's descriptor table, now that the I/O thread has it in its own: a
   /// forked child that exits would flush it, and on kernels before 6.13 or so wait for a held write.
   func handOver()
-  /// The next I/O of `direction` will be held.
-  func arm(_ direction: Direction, _ timeline: Timeline)
+  /// The next I/O that is `transfer`, by direction, place and length, will be held.
+  func arm(_ transfer: Transfer, _ timeline: Timeline)
   /// Returns once the armed I/O is in flight with its pages taken.
   /// - Returns: false when it didn't come in time.
   func awaitHeld(timeout: Nanoseconds) -> Bool

@@ -35,7 +35,7 @@ struct StagedTrial {
     let timeline = bench.timeline
     try hazard.prepare(setup.page)
 
-    target.arm(bench.direction, timeline)
+    target.arm(setup.transfer, timeline)
     bench.io.start(setup.transfer, timeline)
     guard target.awaitHeld(timeout: bench.patience) else { throw abandon(setup.transfer) }
 

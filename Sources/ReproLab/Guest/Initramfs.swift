@@ -8,7 +8,7 @@ import Foundation
 ///     /dev/console           what the kernel opens as standard input, output and error of /init
 public struct Initramfs: Sendable {
   /// Modules that a guest of the lab needs on a stock kernel: its disks, FUSE and loop devices, and zram.
-  public static let defaultModules = ["virtio_pci", "virtio_blk", "virtio_console", "fuse"]
+  public static let defaultModules = ["virtio_pci", "virtio_blk", "virtio_console", "fuse", "loop"]
 
   /// The archive, an uncompressed cpio.
   public let archive: [UInt8]

@@ -36,7 +36,7 @@ final class MemoryTarget: HoldingTarget {
 
   func handOver() {}
   func close() {}
-  func arm(_ direction: Direction, _ timeline: Timeline) { armed.withLock { $0 = arrivals.value + 1 } }
+  func arm(_ transfer: Transfer, _ timeline: Timeline) { armed.withLock { $0 = arrivals.value + 1 } }
   func awaitHeld(timeout: Nanoseconds) -> Bool {
     arrivals.wait(until: armed.withLock { $0 }, timeout: timeout)
   }
