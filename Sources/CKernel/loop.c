@@ -20,12 +20,12 @@ struct loop_config {
 #endif
 
 static int attach(int control, int backing, int *number, const char **step) {
-  *step = "ioctl LOOP_CTL_GET_FREE";
+  *step = "loop device: ioctl LOOP_CTL_GET_FREE";
   *number = ioctl(control, LOOP_CTL_GET_FREE);
   if (*number < 0) return -errno;
   char path[32];
   snprintf(path, sizeof path, "/dev/loop%d", *number);
-  *step = "open a loop device";
+  *step = "loop device: open";
   int device = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
   if (device < 0) return -errno;
   struct loop_config config;
@@ -33,7 +33,7 @@ static int attach(int control, int backing, int *number, const char **step) {
   config.fd = (uint32_t)backing;
   config.block_size = 512;
   config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
-  *step = "ioctl LOOP_CONFIGURE";
+  *step = "loop device: ioctl LOOP_CONFIGURE";
   if (ioctl(device, LOOP_CONFIGURE, &config) < 0) {
     int error = errno;
     close(device);
@@ -43,7 +43,7 @@ static int attach(int control, int backing, int *number, const char **step) {
 }
 
 int ck_loop_open(int backing, int *number, const char **step) {
-  *step = "open /dev/loop-control";
+  *step = "loop device: open /dev/loop-control";
   int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
   if (control < 0) return -errno;
   /* Another process may take the free device first. */

@@ -87,7 +87,7 @@ public enum HeldKind: String, Sendable, Codable, CaseIterable {
 
   /// What to do about an error of ``make(_:)``.
   func remedy(_ error: KernelError) -> String {
-    if error.call.contains("loop") || error.call.contains("LOOP") {
+    if error.call.hasPrefix("loop device") {
       return "no held block device: \(error); run as root, with CONFIG_BLK_DEV_LOOP or the module loop"
     }
     return HeldFile.remedy(error)
