@@ -170,7 +170,8 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
   }
 
   private func entries() -> [Entry] {
-    let size = max(0, Int(lseek(journal, 0, SEEK_END)))
+    let size = Int(lseek(journal, 0, SEEK_END))
+    if size <= 0 { return [] }
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       count = max(0, pread(journal, buffer.baseAddress, size, 0))
     }

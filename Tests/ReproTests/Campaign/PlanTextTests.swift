@@ -17,6 +17,8 @@ struct PlanTextTests {
     plan.stopAfterLosses = 1
     plan.confidence = 0.999
     plan.swapDevice = "/dev/vdb"
+    plan.patience = 60
+    plan.trialNumbers = [4, 0, 17]
     return plan
   }
 
@@ -34,6 +36,7 @@ struct PlanTextTests {
         schedules=staged,race
         seed=0xff
         confidence=0.95
+        patience=10.0
 
         """)
   }
@@ -45,6 +48,11 @@ struct PlanTextTests {
     #expect(one.engines == EngineKind.allCases && one.schedules == Schedule.allCases)
     #expect(one.trials == nil && one.target == nil && !one.overwrite)
     #expect(one.seed != other.seed)
+  }
+
+  @Test("lines that begin with # are comments")
+  func comments() throws {
+    #expect(try Plan(text: "# fork=1\n#\nscenarios=fork\nseed=1").scenarios == ["fork"])
   }
 
   @Test("scenarios may be globs")
@@ -71,6 +79,10 @@ struct PlanTextTests {
       ("time=0", "time=0: a number of seconds above 0 is needed"),
       ("time=inf", "time=inf: a number of seconds above 0 is needed"),
       ("time=nan", "time=nan: a number of seconds above 0 is needed"),
+      ("patience=0", "patience=0: a number of seconds above 0 is needed"),
+      ("trial-numbers=", "trial-numbers=: whole numbers from 0 are needed, separated by commas"),
+      ("trial-numbers=1,-2", "trial-numbers=1,-2: whole numbers from 0 are needed, separated by commas"),
+      ("trial-numbers=1,x", "trial-numbers=1,x: whole numbers from 0 are needed, separated by commas"),
       ("confidence=1", "confidence=1: a number between 0 and 1 is needed"),
       ("confidence=95%", "confidence=95%: a number between 0 and 1 is needed"),
       ("seed=x", "seed=x: a number, or hex after 0x, is needed"),

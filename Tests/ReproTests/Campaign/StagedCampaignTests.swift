@@ -60,6 +60,15 @@ struct StagedCampaignTests {
     #expect(run.results.first?.trials == 2)
   }
 
+  @Test("known trials can be run again, in their order")
+  func trialNumbers() throws {
+    let run = try CampaignRun(.staged, [.remap]) { $0.trialNumbers = [7, 2] }
+    let all = try CampaignRun(.staged, [.remap]) { $0.trials = 8 }
+    #expect(run.observer.trials.map(\.trial) == [7, 2])
+    #expect(
+      run.observer.trials.map(\.damage) == [all.observer.trials[7], all.observer.trials[2]].map(\.damage))
+  }
+
   @Test("fewer exposures than asked for are inconclusive")
   func tooFew() throws {
     let run = try CampaignRun(.staged, [.quiet]) { $0.minimumExposures = 6 }

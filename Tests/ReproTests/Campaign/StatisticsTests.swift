@@ -27,6 +27,17 @@ struct StatisticsTests {
     #expect(Statistics.upperBound(exposures: exposures) == 1)
   }
 
+  /// Clopper and Pearson: all of n lost is (1 - c)^(1/n), one of n is 1 - c^(1/n); 5 of 10 from a table.
+  @Test(
+    "the lower bound of a rate",
+    arguments: [
+      (1, 1, 0.05), (10, 10, 0.741134), (1, 10, 0.005116), (5, 10, 0.222441), (0, 10, 0), (0, 0, 0),
+      (2, 1, 0),
+    ])
+  func lowerBound(losses: Int, exposures: Int, bound: Double) {
+    #expect(abs(Statistics.lowerBound(losses: losses, exposures: exposures) - bound) < 1e-6)
+  }
+
   /// The least n >= ln(1 - c) / ln(1 - p).
   @Test(
     "the exposures that a good needs",
