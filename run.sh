@@ -5,6 +5,7 @@
 #   ./run.sh build                build only: .build/release/repro and its static guest executable
 #   ./run.sh test [--guest]       lint, tests, data races; --guest also boots old kernels
 #   ./run.sh matrix [OPTION...]   build, then `repro matrix OPTION...`: scenarios by kernels
+#   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -98,8 +99,30 @@ run_tests() {
   fi
 }
 
+# decide N KERNEL EXPECTED: N bisection steps, all with the exit code expected.
+decide() {
+  local wrong=0 code i
+  for ((i = 0; i < $1; i++)); do
+    code=0
+    .build/release/repro bisect --kernel "$2" fork > /dev/null 2>&1 || code=$?
+    [ "$code" -eq "$3" ] || wrong=$((wrong + 1))
+  done
+  echo "$2: $1 decisions, $wrong not $3"
+  [ "$wrong" -eq 0 ]
+}
+
+soak() {
+  need_guests
+  build
+  decide "$1" 6.1 1 &
+  local bad=$!
+  decide "$1" 6.12 0
+  wait "$bad"
+}
+
 case "${1:-}" in
   build) build ;;
+  soak) soak "${2:-100}" ;;
   test) run_tests "${2:-}" ;;
   matrix)
     shift

@@ -44,9 +44,9 @@ public struct HumanReport: Report {
     shown[trial.cell, default: 0] += 1
     let count = shown[trial.cell] ?? 0
     if count == Self.lossesShown + 1 {
-      return ["(further losses of \(trial.cell) are counted below; --format jsonl has each)", ""]
+      return ["", "(further losses of \(trial.cell) are counted below; --format jsonl has each)"]
     }
-    return count > Self.lossesShown ? [] : LossReport(trial: trial).lines + [""]
+    return count > Self.lossesShown ? [] : [""] + LossReport(trial: trial).lines
   }
 
   // MARK: Table

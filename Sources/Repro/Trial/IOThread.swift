@@ -70,11 +70,12 @@ final class IOThread: @unchecked Sendable {  // `thread` is set once in init
     return state.withLock { $0.completion }
   }
 
-  /// Ends the thread; an I/O in flight must have been finished.
+  /// Ends the thread. One that is still in the kernel is left there: waiting for it would keep the
+  /// target open, whose closing is what ends a held I/O.
   func stop() {
     state.withLock { $0.stopping = true }
     requests.advance()
-    thread?.join()
+    if finish(timeout: 0) != nil || begun == 0 { thread?.join() }
     thread = nil
   }
 
