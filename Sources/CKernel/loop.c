@@ -19,12 +19,12 @@ struct loop_config {
 #define LOOP_CONFIGURE 0x4C0A
 #endif
 
-static int attach(int control, int backing, int *number, const char **step) {
+static int attach(int control, int backing, const char **step) {
   *step = "loop device: ioctl LOOP_CTL_GET_FREE";
-  *number = ioctl(control, LOOP_CTL_GET_FREE);
-  if (*number < 0) return -errno;
+  int number = ioctl(control, LOOP_CTL_GET_FREE);
+  if (number < 0) return -errno;
   char path[32];
-  snprintf(path, sizeof path, "/dev/loop%d", *number);
+  snprintf(path, sizeof path, "/dev/loop%d", number);
   *step = "loop device: open";
   int device = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
   if (device < 0) return -errno;
@@ -42,14 +42,14 @@ static int attach(int control, int backing, int *number, const char **step) {
   return device;
 }
 
-int ck_loop_open(int backing, int *number, const char **step) {
+int ck_loop_open(int backing, const char **step) {
   *step = "loop device: open /dev/loop-control";
   int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
   if (control < 0) return -errno;
   /* Another process may take the free device first. */
   int device;
   do {
-    device = attach(control, backing, number, step);
+    device = attach(control, backing, step);
   } while (device == -EBUSY);
   close(control);
   return device;

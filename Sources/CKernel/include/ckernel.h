@@ -123,5 +123,5 @@ int ck_power_off(void);
 /* --- loop.c: a block device over a file --- */
 
 /* Attaches `backing` to a free loop device that detaches itself at its last close, and opens it with
- * O_RDWR | O_DIRECT: the descriptor, or -errno with *step naming the call. *number is the device's. */
-int ck_loop_open(int backing, int *number, const char **step);
+ * O_RDWR | O_DIRECT: the descriptor, or -errno with *step naming the call. */
+int ck_loop_open(int backing, const char **step);

@@ -11,35 +11,21 @@ import SystemPackage
 /// safe against fork in another release than FUSE. The device detaches itself at its last close, so a
 /// killed process leaves none.
 final class HeldBlock: HoldingTarget, @unchecked Sendable {  // mutable state is in `file`
-  let name: String
+  let name = "held-block"
   let path = IOPath.block
   let alignment = 512
-  let descriptor: CInt
+  private(set) var descriptor: CInt = -1
 
   private let file: HeldFile
-  private var isOpenHere = true
 
-  /// Makes the held file and attaches a loop device to it.
-  /// - Throws: KernelError of the step that failed.
+  /// Makes the held file.
+  /// - Throws: KernelError of the step that failed, or when loop devices can't be made.
   init(pattern: Pattern) throws(KernelError) {
+    if access("/dev/loop-control", R_OK | W_OK) < 0 { throw .last("loop device: open /dev/loop-control") }
     file = try HeldFile(pattern: pattern)
-    var number: CInt = -1
-    var step: UnsafePointer<CChar>?
-    let device = ck_loop_open(file.descriptor, &number, &step)
-    if device < 0 {
-      file.close()
-      throw KernelError(step.map { String(cString: $0) } ?? "loop", Errno(rawValue: -device))
-    }
-    descriptor = device
-    name = "held-block (/dev/loop\(number))"
   }
 
-  func close() {
-    // Ends what is held first: closing the device waits for its I/O.
-    file.abort()
-    handOver()
-    file.close()
-  }
+  func close() { file.close() }
 
   // MARK: Target
 
@@ -55,12 +41,13 @@ final class HeldBlock: HoldingTarget, @unchecked Sendable {  // mutable state is
 
   // MARK: Holding
 
-  var serverDescriptors: [CInt] { file.serverDescriptors + [file.descriptor] }
-
-  func handOver() {
-    file.handOver()
-    if isOpenHere { Glibc.close(descriptor) }
-    isOpenHere = false
+  /// Attaches a loop device to the held file, which stays open in the device alone.
+  func openOnIOThread() throws(KernelError) {
+    try file.openOnIOThread()
+    var step: UnsafePointer<CChar>?
+    let device = ck_loop_open(file.descriptor, &step)
+    Glibc.close(file.descriptor)
+    descriptor = try check(device, step.map { String(cString: $0) } ?? "loop device")
   }
 
   func arm(_ transfer: Transfer, _ timeline: Timeline) { file.arm(transfer, timeline) }

@@ -10,9 +10,9 @@ import SystemPackage
 /// the I/O is in flight, and it ends when the server answers.
 ///
 /// Nothing is left behind, whenever the process dies: the mount is detached (fsmount, never
-/// attached to a path), so it lives as long as the descriptors; and the thread that reads has its
-/// own descriptor table without /dev/fuse (``IOThread``), so the last /dev/fuse descriptor dies
-/// with the server, which aborts the connection and with it the held I/O.
+/// attached to a path), so it lives as long as the descriptors; and only the I/O thread has the file
+/// open, in a descriptor table without /dev/fuse (``IOThread``), so the last /dev/fuse descriptor
+/// dies with the server, which aborts the connection and with it the held I/O.
 final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is in `state`
   let name = "held"
   let path = IOPath.fuse
@@ -45,12 +45,13 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   private var expectedArrival: UInt32 = 0
   private var server: SystemThread?
   private var isClosed = false
-  private var isOpenHere = false
+  /// The detached mount, O_PATH.
+  private var mount: CInt = -1
 
   private static let size: Int64 = 1 << 30
   private static let maximumTransfer = 1 << 17
 
-  /// Mounts and opens the file.
+  /// Mounts the file and starts its server.
   /// - Throws: KernelError of the step that failed, e.g. no /dev/fuse or no right to mount.
   init(pattern: Pattern) throws(KernelError) {
     self.pattern = pattern
@@ -62,16 +63,9 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     ck_child_closes(device)
     do throws(KernelError) {
       var step: UnsafePointer<CChar>?
-      let mount = ck_fuse_mount(device, getuid(), getgid(), &step)
+      mount = ck_fuse_mount(device, getuid(), getgid(), &step)
       try check(mount, step.map { String(cString: $0) } ?? "mount fuse")
-      defer { Glibc.close(mount) }
       server = try SystemThread { self.serve() }
-      descriptor = open("/proc/self/fd/\(mount)", O_RDWR | O_CLOEXEC | ck_o_direct())
-      if descriptor < 0 { throw KernelError.last("open the held file") }
-      isOpenHere = true
-      // Asynchronous reads end at the size that the kernel knows, and it knows none before it asks.
-      var about = stat()
-      if fstat(descriptor, &about) < 0 { throw KernelError.last("stat the held file") }
     } catch {
       close()
       throw error
@@ -95,7 +89,7 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     if isClosed { return }
     isClosed = true
     abort()
-    handOver()
+    if mount >= 0 { Glibc.close(mount) }
     Glibc.close(stopper)  // the server's poll sees the hang-up
     server?.join()
     ck_child_keeps(device)
@@ -121,11 +115,15 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
 
   // MARK: Holding
 
-  var serverDescriptors: [CInt] { [device, stopper] }
-
-  func handOver() {
-    if isOpenHere { Glibc.close(descriptor) }
-    isOpenHere = false
+  func openOnIOThread() throws(KernelError) {
+    Glibc.close(device)
+    Glibc.close(stopper)
+    descriptor = open("/proc/self/fd/\(mount)", O_RDWR | O_CLOEXEC | ck_o_direct())
+    if descriptor < 0 { throw .last("open the held file") }
+    Glibc.close(mount)
+    // Asynchronous reads end at the size that the kernel knows, and it knows none before it asks.
+    var about = stat()
+    if fstat(descriptor, &about) < 0 { throw .last("stat the held file") }
   }
 
   func arm(_ transfer: Transfer, _ timeline: Timeline) {

@@ -28,11 +28,12 @@ protocol Target: AnyObject, Sendable {
 
 /// A target that keeps an I/O in flight until it is told to let go.
 protocol HoldingTarget: Target {
-  /// Descriptors that keep the server alive: a thread that waits for the server must not own them.
-  var serverDescriptors: [CInt] { get }
-  /// Closes the file in the caller's descriptor table, now that the I/O thread has it in its own: a
-  /// forked child that exits would flush it, and on kernels before 6.13 or so wait for a held write.
-  func handOver()
+  /// Opens the target, in the descriptor table of the I/O thread, which calls this first of all.
+  ///
+  /// No table may ever hold both the target and the server's descriptors: a process that is killed
+  /// flushes the one before the other is released, and waits for a server that is gone, in D state
+  /// for ever. So this closes the server's in the caller's table, and then opens.
+  func openOnIOThread() throws(KernelError)
   /// The next I/O that is `transfer`, by direction, place and length, will be held.
   func arm(_ transfer: Transfer, _ timeline: Timeline)
   /// Returns once the armed I/O is in flight with its pages taken.

@@ -39,8 +39,7 @@ final class Bench: @unchecked Sendable {  // the trial's thread owns it; other t
     verifier = Verifier(pattern)
     pageMap = try PageMap(pageSize: pageSize)
     let holding = target as? any HoldingTarget
-    io = try IOThread(engine: engine, without: holding?.serverDescriptors ?? [])
-    holding?.handOver()
+    io = try IOThread(engine: engine) { () throws(KernelError) in try holding?.openOnIOThread() }
   }
 
   func close() { io.stop() }

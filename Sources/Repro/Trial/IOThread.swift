@@ -36,14 +36,15 @@ final class IOThread: @unchecked Sendable {  // `thread` is set once in init
   private var thread: SystemThread?
   private var begun: UInt32 = 0
 
-  init(engine: any Engine, without descriptors: [CInt]) throws(KernelError) {
+  /// - Parameter open: called on the thread, once it has a descriptor table of its own.
+  init(engine: any Engine, open: @escaping @Sendable () throws(KernelError) -> Void) throws(KernelError) {
     self.engine = engine
     let ready = Gate()
     let failure = Mutex<KernelError?>(nil)
     thread = try SystemThread {
       do throws(KernelError) {
         try check(ck_unshare_files(), "unshare descriptors")
-        for descriptor in descriptors { close(descriptor) }
+        try open()
       } catch {
         failure.withLock { $0 = error }
       }

@@ -10,7 +10,6 @@ final class MemoryTarget: HoldingTarget {
   let path = IOPath.fuse
   let alignment = 512
   let descriptor: CInt = -1
-  let serverDescriptors: [CInt] = []
   let pattern: Pattern
   let arrivals = Gate()
   let releases = Gate()
@@ -34,7 +33,7 @@ final class MemoryTarget: HoldingTarget {
     }
   }
 
-  func handOver() {}
+  func openOnIOThread() {}
   func close() {}
   func arm(_ transfer: Transfer, _ timeline: Timeline) { armed.withLock { $0 = arrivals.value + 1 } }
   func awaitHeld(timeout: Nanoseconds) -> Bool {
