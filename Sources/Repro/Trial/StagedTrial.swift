@@ -37,7 +37,7 @@ struct StagedTrial {
 
     target.arm(setup.transfer, timeline)
     bench.io.start(setup.transfer, timeline)
-    guard target.awaitHeld(timeout: bench.patience) else { throw abandon(setup.transfer) }
+    guard awaitHeld() else { throw abandon(setup.transfer) }
 
     let frameBefore = bench.frame(setup)
     let outcome = try hazard.act(setup.page)
@@ -63,6 +63,16 @@ struct StagedTrial {
       isExposure: outcome.isApplied || again?.isApplied == true || !damage.isEmpty,
       hazard: outcome, withoutIO: again, damage: damage, frameBefore: frameBefore, frameAfter: frameAfter,
       offset: setup.transfer.offset, length: setup.transfer.length, timeline: timeline.marks)
+  }
+
+  /// Waits until the I/O is held.
+  /// - Returns: false when it came back instead, or did neither in time.
+  private func awaitHeld() -> Bool {
+    let deadline = Clock.now + bench.patience
+    while !target.awaitHeld(timeout: Clock.milliseconds(20)) {
+      if bench.io.finish(timeout: 0) != nil || Clock.now > deadline { return false }
+    }
+    return true
   }
 
   /// Stores to the page while the I/O is in flight: the store that triggers copy-on-write.
