@@ -74,4 +74,43 @@ final class RestoreTests {
     }
     #expect(HostSnapshot.settled(to: before, seconds: 5) == before, comment)
   }
+
+  /// The held file is open in the worker itself for a moment only; killed then, it must not wait for
+  /// its own server. Not libaio: a process that dies in the middle of a held AIO waits for it before
+  /// it closes its descriptors, so the kernel never learns that the server is dead.
+  @Test("by a worker that is killed as it starts", arguments: 0..<60)
+  func killedAtStart(point: Int) throws {
+    let run = try StartedProgram(repro: [
+      "run", "control-none", "--schedule", "staged", "--engine", "pread", "--engine", "preadv2", "--trials",
+      "1",
+    ])
+    while run.isRunning {
+      guard let worker = run.worker else { continue }
+      usleep(UInt32(point * 150))
+      kill(worker, SIGKILL)
+      break
+    }
+    #expect([2, 3].contains(try run.finish().code))
+    #expect(run.remains(after: 5).isEmpty)
+  }
+
+  /// Somebody leans on Ctrl-C: signals arrive in every step of putting the host back.
+  @Test("by a run that is signalled all the time", arguments: 0..<8)
+  func hail(point: Int) throws {
+    let delay = Double(point) / 8 * Self.duration
+    let before = HostSnapshot.quiet()
+    let run = try StartedProgram(repro: Self.changing)
+    usleep(UInt32(delay * 1e6))
+    let worker = run.worker
+    // In half of the runs the supervisor puts the host back alone.
+    if point % 2 == 1, let worker { kill(worker, SIGKILL) }
+    while run.isRunning {
+      kill(run.pid, SIGINT)
+      if point % 2 == 0, let worker { kill(worker, SIGINT) }
+      usleep(500)
+    }
+    _ = try run.finish()
+    #expect(run.remains(after: 20).isEmpty)
+    #expect(HostSnapshot.settled(to: before, seconds: 5) == before, "from \(delay) s on of \(Self.duration)")
+  }
 }

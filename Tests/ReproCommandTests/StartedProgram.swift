@@ -29,6 +29,7 @@ final class StartedProgram {
   private let mark = UUID().uuidString
 
   var pid: pid_t { process.processIdentifier }
+  var isRunning: Bool { process.isRunning }
 
   /// Starts `command`, whose first word is a path or in $PATH.
   init(_ command: [String]) throws {
@@ -46,7 +47,14 @@ final class StartedProgram {
   /// Starts `repro` with `arguments`.
   convenience init(repro arguments: [String]) throws { try self.init([Self.repro] + arguments) }
 
+  /// Waits for the program's end.
+  /// - Throws: Hung, with what its processes do, when it takes minutes.
   func finish() throws -> End {
+    let deadline = Date.now.addingTimeInterval(120)
+    while process.isRunning {
+      if Date.now > deadline { throw Hung(processes: processes.map { "\($0.pid) \($0.state)" }) }
+      usleep(5_000)
+    }
     process.waitUntilExit()
     let bySignal = process.terminationReason == .uncaughtSignal
     let status = process.terminationStatus
@@ -66,6 +74,9 @@ final class StartedProgram {
     }
     throw Busy()
   }
+
+  /// A program that does not end, and the states of its processes.
+  struct Hung: Error { var processes: [String] }
 
   /// Another run did not end within a minute.
   struct Busy: Error {}

@@ -26,7 +26,9 @@ public struct Session {
 
   /// Runs it. Messages about the harness itself go to standard error.
   /// - Returns: the exit code.
-  public func run() -> Int32 {
+  public func run() -> Int32 { Supervisor.shielded(supervised) }
+
+  private func supervised() -> Int32 {
     var hostState: HostState?
     defer { hostState?.close() }
     do {

@@ -33,10 +33,22 @@ public enum Supervisor {
     if child == 0 {
       ck_note_interrupts()
       signal(SIGPIPE, SIG_IGN)
-      sigprocmask(SIG_SETMASK, &before, nil)
+      sigprocmask(SIG_UNBLOCK, &watched, nil)
       exit(ck_die_with_parent(parent) < 0 ? 2 : work())
     }
     return watch(child, &watched, deadline: Clock.now + Clock.seconds(seconds))
+  }
+
+  /// Runs `body`, during which signals to stop wait, but for those that ``run(seconds:_:)`` passes on:
+  /// none may end the process between its first change of the host and the last one's undoing.
+  static func shielded<Result>(_ body: () -> Result) -> Result {
+    var stopping = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&stopping)
+    for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&stopping, signal) }
+    sigprocmask(SIG_BLOCK, &stopping, &before)
+    defer { sigprocmask(SIG_SETMASK, &before, nil) }
+    return body()
   }
 
   private static func watch(_ child: pid_t, _ watched: inout sigset_t, deadline: Nanoseconds) -> Ending {
