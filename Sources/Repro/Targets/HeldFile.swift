@@ -183,9 +183,7 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     case FUSE_GETATTR: reply(header.unique, attributes())
     case FUSE_OPEN:
       var out = fuse_open_out()
-      // No flush (Linux 5.16): a process that is killed between this open and the file's hand-over closes
-      // it itself, and its flush would wait for ever for the server that died with it.
-      out.open_flags = UInt32(FOPEN_DIRECT_IO) | UInt32(FOPEN_NOFLUSH)
+      out.open_flags = UInt32(FOPEN_DIRECT_IO)
       reply(header.unique, out)
     case FUSE_READ:
       let read = body.load(as: fuse_read_in.self)
