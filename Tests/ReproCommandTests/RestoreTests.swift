@@ -75,13 +75,12 @@ final class RestoreTests {
     #expect(HostSnapshot.settled(to: before, seconds: 5) == before, comment)
   }
 
-  /// The held file is open in the worker itself for a moment only; killed then, it must not wait for
-  /// its own server. Not libaio: a process that dies in the middle of a held AIO waits for it before
-  /// it closes its descriptors, so the kernel never learns that the server is dead.
+  /// Killed with an I/O held, it must not wait for its own server: not when its descriptors are
+  /// flushed, and not when its asynchronous I/O is waited for.
   @Test("by a worker that is killed as it starts", arguments: 0..<60)
   func killedAtStart(point: Int) throws {
     let run = try StartedProgram(repro: [
-      "run", "control-none", "--schedule", "staged", "--engine", "pread", "--engine", "preadv2", "--trials",
+      "run", "control-none", "--schedule", "staged", "--engine", "pread", "--engine", "libaio", "--trials",
       "1",
     ])
     while run.isRunning {

@@ -31,6 +31,8 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     /// What is to be held when it comes.
     var armed: (direction: Direction, offset: Int64, length: Int)?
     var held: Held?
+    /// The anchor's request.
+    var anchored: UInt64?
     var timeline: Timeline?
     var written: (offset: Int64, data: [UInt8])?
     var aborted = false
@@ -44,11 +46,14 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   private let arrivals = Gate()
   private var expectedArrival: UInt32 = 0
   private var server: SystemThread?
+  private var anchor: SystemThread?
   private var isClosed = false
   /// The detached mount, O_PATH.
   private var mount: CInt = -1
 
   private static let size: Int64 = 1 << 30
+  /// Beyond all places of trials.
+  private static let anchorOffset = size - 4096
   private static let maximumTransfer = 1 << 17
 
   /// Mounts the file and starts its server.
@@ -66,6 +71,7 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
       mount = ck_fuse_mount(device, getuid(), getgid(), &step)
       try check(mount, step.map { String(cString: $0) } ?? "mount fuse")
       server = try SystemThread { self.serve() }
+      try dropAnchor()
     } catch {
       close()
       throw error
@@ -89,6 +95,8 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     if isClosed { return }
     isClosed = true
     abort()
+    if let anchored = state.withLock({ $0.anchored.take() }) { reply(anchored, error: EIO) }
+    anchor?.join()
     if mount >= 0 { Glibc.close(mount) }
     Glibc.close(stopper)  // the server's poll sees the hang-up
     server?.join()
@@ -100,7 +108,7 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   // MARK: Target
 
   func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp) {
-    let offset = Int64(trial) * Int64(length) % (Self.size - Int64(length))
+    let offset = Int64(trial) * Int64(length) % (Self.anchorOffset - Int64(length))
     let aligned = offset / Int64(alignment) * Int64(alignment)
     return (aligned, Stamp(.file, generation: 0, block: Int(aligned) / Pattern.blockSize))
   }
@@ -116,14 +124,51 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   // MARK: Holding
 
   func openOnIOThread() throws(KernelError) {
-    Glibc.close(device)
-    Glibc.close(stopper)
-    descriptor = open("/proc/self/fd/\(mount)", O_RDWR | O_CLOEXEC | ck_o_direct())
-    if descriptor < 0 { throw .last("open the held file") }
-    Glibc.close(mount)
+    descriptor = try openInOwnTable()
     // Asynchronous reads end at the size that the kernel knows, and it knows none before it asks.
     var about = stat()
     if fstat(descriptor, &about) < 0 { throw .last("stat the held file") }
+  }
+
+  /// Opens the file in the calling thread's descriptor table, which must be its own, and closes there
+  /// what keeps the server alive.
+  private func openInOwnTable() throws(KernelError) -> CInt {
+    Glibc.close(device)
+    Glibc.close(stopper)
+    let file = open("/proc/self/fd/\(mount)", O_RDWR | O_CLOEXEC | ck_o_direct())
+    if file < 0 { throw .last("open the held file") }
+    Glibc.close(mount)
+    return file
+  }
+
+  // MARK: The anchor
+
+  /// Starts a read that is answered at ``close()`` and not before, on a thread with its own table.
+  ///
+  /// A process that dies waits for its asynchronous I/O when its last thread drops the address space
+  /// (exit_aio), and only then closes that thread's descriptors: if those were the server's, it would
+  /// wait for itself. The anchor's thread can't be killed out of its read, so it is the last one to
+  /// drop the address space; the others have closed /dev/fuse by then, and all I/O is aborted.
+  private func dropAnchor() throws(KernelError) {
+    let failure = Mutex<KernelError?>(nil)
+    let arrived = arrivals.value &+ 1
+    anchor = try SystemThread {
+      do throws(KernelError) {
+        try check(ck_unshare_files(), "unshare descriptors")
+        let file = try self.openInOwnTable()
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: self.alignment, alignment: 4096)
+        pread(file, buffer, self.alignment, off_t(Self.anchorOffset))
+        buffer.deallocate()
+        Glibc.close(file)
+      } catch {
+        failure.withLock { $0 = error }
+        self.arrivals.advance()
+      }
+    }
+    if !arrivals.wait(until: arrived, timeout: Clock.seconds(10)) {
+      throw KernelError("wait for the held file's first read", .timedOut)
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
   }
 
   func arm(_ transfer: Transfer, _ timeline: Timeline) {
@@ -203,6 +248,11 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
 
   /// Holds the transfer if it is the armed one, answers it otherwise.
   private func transfer(_ request: Held) {
+    if request.offset == Self.anchorOffset {
+      state.withLock { $0.anchored = request.unique }
+      arrivals.advance()
+      return
+    }
     let isHeld = state.withLock { state in
       // Only the trial's own: others, such as udev, read block devices too.
       guard let armed = state.armed, armed == (request.direction, request.offset, request.length),
