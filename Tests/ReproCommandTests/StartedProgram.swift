@@ -23,44 +23,65 @@ final class StartedProgram {
 
   private static let marker = "REPRO_TEST_RUN"
 
-  private let process = Process()
   /// Output goes to files: a pipe that nobody reads would stop the program.
   private let folder: TemporaryFolder
   private let mark = UUID().uuidString
-
-  var pid: pid_t { process.processIdentifier }
-  var isRunning: Bool { process.isRunning }
+  private(set) var pid: pid_t = 0
+  /// What waitpid(2) said.
+  private var status: Int32?
 
   /// Starts `command`, whose first word is a path or in $PATH.
+  ///
+  /// Not by Foundation: its Process learns of a child's end when a socket closes that other children,
+  /// started meanwhile and alive for long, have inherited.
   init(_ command: [String]) throws {
     folder = try TemporaryFolder()
-    for name in ["output", "errors"] { try folder.write("", to: name) }
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = command
-    process.environment = ProcessInfo.processInfo.environment.merging([Self.marker: mark]) { $1 }
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try FileHandle(forWritingTo: URL(filePath: folder("output")))
-    process.standardError = try FileHandle(forWritingTo: URL(filePath: folder("errors")))
-    try process.run()
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, folder("output"), O_WRONLY | O_CREAT, 0o600)
+    posix_spawn_file_actions_addopen(&actions, 2, folder("errors"), O_WRONLY | O_CREAT, 0o600)
+    // This thread may block signals that the program must hear.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+
+    let environment = ProcessInfo.processInfo.environment.merging([Self.marker: mark]) { $1 }
+    var words: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
+    var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
+    defer { for string in words + variables { free(string) } }
+    let result = posix_spawnp(&pid, command[0], &actions, &attributes, &words, &variables)
+    if result != 0 { throw NotStarted(command: command, reason: String(cString: strerror(result))) }
   }
 
   /// Starts `repro` with `arguments`.
   convenience init(repro arguments: [String]) throws { try self.init([Self.repro] + arguments) }
 
+  var isRunning: Bool {
+    if status != nil { return false }
+    var status: Int32 = 0
+    if waitpid(pid, &status, WNOHANG) == 0 { return true }
+    self.status = status
+    return false
+  }
+
   /// Waits for the program's end.
   /// - Throws: Hung, with what its processes do, when it takes minutes.
   func finish() throws -> End {
     let deadline = Date.now.addingTimeInterval(120)
-    while process.isRunning {
+    while isRunning {
       if Date.now > deadline { throw Hung(processes: processes.map { "\($0.pid) \($0.state)" }) }
-      usleep(5_000)
+      usleep(2_000)
     }
-    process.waitUntilExit()
-    let bySignal = process.terminationReason == .uncaughtSignal
-    let status = process.terminationStatus
+    let (status, signal) = (status ?? 0, (status ?? 0) & 0x7f)
     return End(
-      code: bySignal ? nil : status, signal: bySignal ? status : nil, output: try folder.read("output"),
-      errors: try folder.read("errors"))
+      code: signal == 0 ? status >> 8 & 0xff : nil, signal: signal == 0 ? nil : signal,
+      output: try folder.read("output"), errors: try folder.read("errors"))
   }
 
   static func run(_ arguments: String...) throws -> End { try run(arguments) }
@@ -73,6 +94,12 @@ final class StartedProgram {
       sleep(1)
     }
     throw Busy()
+  }
+
+  /// A program that can't be started.
+  struct NotStarted: Error {
+    var command: [String]
+    var reason: String
   }
 
   /// A program that does not end, and the states of its processes.
