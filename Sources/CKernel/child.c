@@ -67,8 +67,10 @@ int ck_reap(int pid, int64_t timeout_ns, int *status) {
     struct pollfd ended = {handle, POLLIN, 0};
     int64_t deadline = ck_now() + timeout_ns, left = timeout_ns;
     int result;
-    while ((result = poll(&ended, 1, (int)(left / 1000000))) < 0 && errno == EINTR && left > 0)
+    while ((result = poll(&ended, 1, (int)(left / 1000000))) < 0 && errno == EINTR) {
       left = deadline - ck_now();
+      if (left < 0) left = 0;
+    }
     close(handle);
     if (result == 0) return -ETIMEDOUT;
   }

@@ -16,6 +16,7 @@ void ck_note_interrupts(void) {
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGHUP, &action, NULL);
+  sigaction(SIGQUIT, &action, NULL);
 }
 
 int ck_interrupted(void) { return (int)noted; }

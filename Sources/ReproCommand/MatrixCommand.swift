@@ -31,6 +31,7 @@ struct MatrixCommand: AsyncParsableCommand {
     let names = kernels.split(separator: ",").map(String.init)
     if names.isEmpty { throw ValidationError("--kernels names none") }
     let outcomes = try await interruptible(.default) { await self.outcomes(names, plan) }
+    if let signal = Interrupts.signal { throw ExitCode(ExitCodes.default.code(interruptedBy: signal)) }
     var matrix = Matrix()
     for (index, name) in names.enumerated() {
       switch outcomes[index] {

@@ -59,11 +59,7 @@ struct SealCommand: ParsableCommand {
       throw ValidationError(
         "\(subject): has trials of \(reported.cells.count) cells; name one with #CELL:TRIAL")
     }
-    // The report's target is its machine's; the reproducer's is wherever it runs.
-    var plan = try Replay.plan(
+    return try Replay.plan(
       reported.trials, of: reported.plan, times: max(1, trials / reported.trials.count))
-    plan.target = nil
-    plan.overwrite = false
-    return plan
   }
 }

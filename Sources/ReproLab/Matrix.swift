@@ -47,8 +47,18 @@ public struct Matrix: Sendable {
     columns.append(
       Column(
         kernel: kernel, version: version, results: results,
-        failure: isComplete ? nil : outcome.end.reason ?? "the guest ended early",
+        failure: failure(outcome, isComplete: isComplete),
         seconds: outcome.guest.seconds))
+  }
+
+  /// Why a kernel's column can't be relied on.
+  private func failure(_ outcome: GuestSession.Outcome, isComplete: Bool) -> String? {
+    if !isComplete { return outcome.end.reason ?? "the guest ended early" }
+    guard case .finished = outcome.guest.ending else { return "\(outcome.guest.ending)" }
+    if outcome.results.contains(where: { $0.verdict == .clean || $0.verdict == .corrupt }) { return nil }
+    let missing = outcome.guest.missingModules
+    return "no cell was decided"
+      + (missing.isEmpty ? "" : "; missing modules: \(missing.joined(separator: ", "))")
   }
 
   /// Adds a kernel that could not be run at all.

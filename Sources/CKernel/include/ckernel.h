@@ -104,7 +104,7 @@ int ck_enter_user_namespace(const char **step);
 
 /* --- signal.c --- */
 
-/* SIGINT, SIGTERM and SIGHUP are noted instead of ending the process. */
+/* SIGINT, SIGTERM, SIGHUP and SIGQUIT are noted instead of ending the process. */
 void ck_note_interrupts(void);
 /* The signal noted, or 0. */
 int ck_interrupted(void);

@@ -139,15 +139,20 @@ public final class Campaign {
       // A staged control fires every time; a racing one needs an overlap first.
       let limits =
         cell.schedule == .staged
-        ? CellLimits(trials: 3, seconds: 30) : CellLimits(trials: 2000, seconds: 10, losses: 1)
+        ? CellLimits(trials: 3, seconds: 30) : CellLimits(trials: 2000, seconds: 10)
       var result = ControlResult(
         engine: cell.engine, schedule: cell.schedule, trials: 0, fired: 0, reason: nil, hasFired: false)
       do {
-        let count = try trials(of: control, limits, nil, scratch) { _, _ in self.interruption == nil }
-        (result.trials, result.fired) = (count.trials, count.losses)
-        result.hasFired = cell.schedule == .staged ? count.losses == count.trials : count.losses > 0
+        let count = try trials(of: control, limits, nil, scratch) { record, _ in
+          // What it must show is a lost read; other damage proves nothing about seeing those.
+          let isSeen = record.damage.contains { $0.kind == .lostRead && $0.region == .io }
+          result.fired += isSeen ? 1 : 0
+          return self.interruption == nil && !(isSeen && cell.schedule == .race)
+        }
+        result.trials = count.trials
+        result.hasFired = cell.schedule == .staged ? result.fired == count.trials : result.fired > 0
         if !result.hasFired {
-          result.reason = "the positive control fired in \(count.losses) of \(count.trials) trials"
+          result.reason = "the positive control fired in \(result.fired) of \(count.trials) trials"
           obstacles[lane] = Obstacle(
             verdict: .error, reason: "\(result.reason ?? ""): this run can't see losses, nothing is known")
         }
@@ -183,7 +188,7 @@ public final class Campaign {
     var groupObstacle = scenario.needs.lazy.compactMap { $0.missing() }.first.map {
       Obstacle(verdict: .skipped, reason: $0)
     }
-    if groupObstacle == nil, let hostState {
+    if groupObstacle == nil, interruption == nil, let hostState {
       do throws(KernelError) {
         try hostState.apply(scenario.settings)
       } catch {

@@ -108,7 +108,10 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
   /// Writes a swap signature (linux/swap.h, union swap_header) and turns the device on.
   private func swapOn(_ path: String) throws(KernelError) {
     let pageSize = kernelPageSize
-    let device = open(path, O_RDWR | O_CLOEXEC)
+    var about = stat()
+    // O_EXCL on a block device: refuse one that is mounted.
+    let exclusive = stat(path, &about) == 0 && about.st_mode & S_IFMT == S_IFBLK ? O_EXCL : 0
+    let device = open(path, O_RDWR | O_CLOEXEC | exclusive)
     if device < 0 { throw .last("open \(path)") }
     defer { Glibc.close(device) }
     let bytes = lseek(device, 0, SEEK_END)

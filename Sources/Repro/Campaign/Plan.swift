@@ -95,13 +95,20 @@ public struct Plan: Sendable, Codable, Equatable {
     let trials = trialNumbers?.count ?? trials
     return switch schedule {
     case .staged:
-      CellLimits(trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? 60, losses: stopAfterLosses)
+      CellLimits(
+        trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 60 : 86_400),
+        losses: stopAfterLosses)
     case .race:
       CellLimits(
-        trials: trials ?? .max, seconds: time ?? (trials == nil ? 0.5 : 60),
+        trials: trials ?? .max, seconds: time ?? (trials == nil ? 0.5 : 86_400),
         patientSeconds: time == nil ? patience : nil, exposures: minimumExposures(.race),
         losses: stopAfterLosses)
     }
+  }
+
+  /// The longest that one cell may take without a sign of life, in seconds.
+  public var longestCellSeconds: Double {
+    max(60, schedules.map { min(limits($0).longest, 86_400) }.max() ?? 0)
   }
 
   /// Longer than the plan should ever take, in seconds: only a hang gets there.

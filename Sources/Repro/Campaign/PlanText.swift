@@ -91,8 +91,8 @@ extension Plan {
     case "patience": patience = try Self.seconds(key, value)
     case "trial-numbers":
       let numbers = value.split(separator: ",").map { Int($0) ?? -1 }
-      if numbers.isEmpty || numbers.contains(where: { $0 < 0 }) {
-        throw PlanError("trial-numbers=\(value): whole numbers from 0 are needed, separated by commas")
+      if numbers.isEmpty || numbers.contains(where: { !(0..<1_000_000_000).contains($0) }) {
+        throw PlanError("trial-numbers=\(value): numbers from 0 to 999999999 are needed, separated by commas")
       }
       trialNumbers = numbers
     case "confidence":

@@ -24,10 +24,11 @@ public enum Supervisor {
     var watched = sigset_t()
     var before = sigset_t()
     sigemptyset(&watched)
-    for signal in [SIGCHLD, SIGINT, SIGTERM, SIGHUP] { sigaddset(&watched, signal) }
+    for signal in [SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT] { sigaddset(&watched, signal) }
     sigprocmask(SIG_BLOCK, &watched, &before)
     defer { sigprocmask(SIG_SETMASK, &before, nil) }
 
+    signal(SIGCHLD, SIG_DFL)  // ignored, as some daemons leave it, children end unseen
     let parent = getpid()
     let child = try check(ck_fork(), "fork the worker")
     if child == 0 {
@@ -45,7 +46,7 @@ public enum Supervisor {
     var stopping = sigset_t()
     var before = sigset_t()
     sigemptyset(&stopping)
-    for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&stopping, signal) }
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { sigaddset(&stopping, signal) }
     sigprocmask(SIG_BLOCK, &stopping, &before)
     defer { sigprocmask(SIG_SETMASK, &before, nil) }
     return body()
@@ -55,13 +56,17 @@ public enum Supervisor {
     var deadline = deadline
     var isStopping = false
     var timedOut = false
+    var isKilled = false
     while true {
       if let ending = reap(child) { return timedOut ? .timedOut : ending }
       let left = deadline - Clock.now
       if left <= 0 {
+        // One that even SIGKILL does not end is left to the kernel; the host must be put back.
+        if isKilled { return .timedOut }
         kill(child, SIGKILL)
+        isKilled = true
         timedOut = !isStopping
-        deadline = .max
+        deadline = Clock.now + grace
         continue
       }
       var information = siginfo_t()

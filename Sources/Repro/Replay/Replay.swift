@@ -28,8 +28,7 @@ public final class Replay: Observer {
     again.engines = [engine]
     again.schedules = [schedule]
     again.held = plan.held
-    again.target = plan.target
-    again.overwrite = plan.overwrite
+    // Not the report's target: what was free to overwrite there need not be so here.
     again.time = 3600
     again.trialNumbers = trials.flatMap { Array(repeating: $0.trial, count: times) }
     again.minimumExposures = 1

@@ -33,6 +33,7 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     var held: Held?
     /// The anchor's request.
     var anchored: UInt64?
+    var awaitsAnchor = false
     var timeline: Timeline?
     var written: (offset: Int64, data: [UInt8])?
     var aborted = false
@@ -44,6 +45,7 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   private let stopper: CInt
   private let state = Mutex(State())
   private let arrivals = Gate()
+  private let anchored = Gate()
   private var expectedArrival: UInt32 = 0
   private var server: SystemThread?
   private var anchor: SystemThread?
@@ -65,11 +67,14 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     var ends: [CInt] = [-1, -1]
     if pipe(&ends) < 0 { throw .last("pipe") }
     (stop, stopper) = (ends[0], ends[1])
+    // A child that lives on must not keep the server from ending.
     ck_child_closes(device)
+    ck_child_closes(stopper)
     do throws(KernelError) {
       var step: UnsafePointer<CChar>?
       mount = ck_fuse_mount(device, getuid(), getgid(), &step)
       try check(mount, step.map { String(cString: $0) } ?? "mount fuse")
+      ck_child_closes(mount)
       server = try SystemThread { self.serve() }
       try dropAnchor()
     } catch {
@@ -96,13 +101,13 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
     isClosed = true
     abort()
     if let anchored = state.withLock({ $0.anchored.take() }) { reply(anchored, error: EIO) }
-    anchor?.join()
-    if mount >= 0 { Glibc.close(mount) }
     Glibc.close(stopper)  // the server's poll sees the hang-up
     server?.join()
-    ck_child_keeps(device)
-    Glibc.close(device)
+    for descriptor in [device, stopper, mount] { ck_child_keeps(descriptor) }
+    if mount >= 0 { Glibc.close(mount) }
+    Glibc.close(device)  // ends the connection, and with it an anchor that never arrived
     Glibc.close(stop)
+    anchor?.join()
   }
 
   // MARK: Target
@@ -151,7 +156,7 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
   /// drop the address space; the others have closed /dev/fuse by then, and all I/O is aborted.
   private func dropAnchor() throws(KernelError) {
     let failure = Mutex<KernelError?>(nil)
-    let arrived = arrivals.value &+ 1
+    state.withLock { $0.awaitsAnchor = true }
     anchor = try SystemThread {
       do throws(KernelError) {
         try check(ck_unshare_files(), "unshare descriptors")
@@ -162,10 +167,10 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
         Glibc.close(file)
       } catch {
         failure.withLock { $0 = error }
-        self.arrivals.advance()
+        self.anchored.advance()
       }
     }
-    if !arrivals.wait(until: arrived, timeout: Clock.seconds(10)) {
+    if !anchored.wait(until: 1, timeout: Clock.seconds(10)) {
       throw KernelError("wait for the held file's first read", .timedOut)
     }
     if let error = failure.withLock({ $0 }) { throw error }
@@ -248,9 +253,15 @@ final class HeldFile: HoldingTarget, @unchecked Sendable {  // mutable state is 
 
   /// Holds the transfer if it is the armed one, answers it otherwise.
   private func transfer(_ request: Held) {
-    if request.offset == Self.anchorOffset {
-      state.withLock { $0.anchored = request.unique }
-      arrivals.advance()
+    let isAnchor = state.withLock { state in
+      // Once: others may read the last block too, such as udev that of a loop device.
+      guard state.awaitsAnchor, request.offset == Self.anchorOffset else { return false }
+      state.awaitsAnchor = false
+      state.anchored = request.unique
+      return true
+    }
+    if isAnchor {
+      anchored.advance()
       return
     }
     let isHeld = state.withLock { state in

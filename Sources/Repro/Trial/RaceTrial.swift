@@ -41,6 +41,8 @@ struct RaceTrial {
   mutating func run(_ number: Int) throws -> TrialRecord {
     let setup = try bench.setUp(number)
     try hazard.prepare(setup.page)
+    var isSettled = false
+    defer { if !isSettled { _ = try? hazard.settle(setup.page) } }
     let frameBefore = bench.frame(setup)
     let stamps = (0..<Self.storeValues).map { Stamp(.store, generation: number + 1, block: $0) }
     let values = stamps.map { bench.pattern.word($0, at: bench.layout.store.lowerBound) }
@@ -73,8 +75,15 @@ struct RaceTrial {
     var damage = bench.look(setup, .first, store: last)
     damage += try bench.lookOnTarget(setup, stores: stamps)
     // A child born before the data arrived may see it arrive: what it saw is no damage here.
+    isSettled = true
     _ = try hazard.settle(setup.page)
-    if damage.isEmpty { damage = bench.look(setup, .second, store: last) }
+    if damage.isEmpty {
+      damage = bench.look(setup, .second, store: last).map { damage in
+        var damage = damage
+        damage.kind = hazard.lossOnSecondLook ?? damage.kind
+        return damage
+      }
+    }
 
     let nested = completion.started <= hazardStart && hazardEnd <= completion.ended
     let again = outcome.isApplied || !nested ? nil : try hazard.actWithoutIO(setup.page)

@@ -34,6 +34,8 @@ struct StagedTrial {
     let setup = try bench.setUp(number)
     let timeline = bench.timeline
     try hazard.prepare(setup.page)
+    var isSettled = false
+    defer { if !isSettled { _ = try? hazard.settle(setup.page) } }
 
     target.arm(setup.transfer, timeline)
     bench.io.start(setup.transfer, timeline)
@@ -55,6 +57,7 @@ struct StagedTrial {
     let frameAfter = bench.frame(setup)
     var damage = bench.look(setup, .first, store: setup.store)
     damage += try bench.lookOnTarget(setup, stores: [setup.store])
+    isSettled = true
     damage += try secondLook(setup, after: damage)
 
     let again = outcome.isApplied ? nil : try hazard.actWithoutIO(setup.page)

@@ -44,7 +44,8 @@ public struct GuestSession: Sendable {
     let seen = Mutex<(start: RunStart?, results: [CellResult], end: RunEnd?)>((nil, [], nil))
     let guest = try await GuestRun(
       kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, accelerator: accelerator,
-      timeout: timeout ?? .seconds(guestPlan.longestSeconds), silence: .seconds(120)
+      timeout: timeout ?? .seconds(guestPlan.longestSeconds),
+      silence: .seconds(60 + guestPlan.longestCellSeconds)
     ).run { line in
       guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
       switch event {
@@ -62,7 +63,7 @@ public struct GuestSession: Sendable {
     for warning in guest.warnings {
       onEvent(.note(Note("the guest's kernel warned: \(warning.headline)")))
     }
-    let end = end(of: guest, results, guestEnd)
+    let end = end(of: guest, results, expected: start?.cells.count, guestEnd)
     onEvent(.end(end))
     return Outcome(start: start, results: results, end: end, guest: guest)
   }
@@ -76,10 +77,16 @@ public struct GuestSession: Sendable {
     return plan
   }
 
-  private func end(of guest: GuestReport, _ results: [CellResult], _ said: RunEnd?) -> RunEnd {
+  private func end(
+    of guest: GuestReport, _ results: [CellResult], expected: Int?, _ said: RunEnd?
+  ) -> RunEnd {
     var end = RunEnd(
       verdict: exitCodes.overall(results.map(\.verdict)), reason: said?.reason, seconds: guest.seconds)
-    var broken = said == nil || said?.verdict == .error && results.isEmpty
+    // Silence about a cell is not a clean cell.
+    var broken = said?.verdict == .error || results.count != expected
+    if broken && end.reason == nil {
+      end.reason = "\(kernel.name): the guest reported \(results.count) of \(expected ?? 0) cells"
+    }
     if case .finished = guest.ending {
     } else {
       broken = true
@@ -100,7 +107,7 @@ public struct GuestSession: Sendable {
   /// What a kernel needs to run in a guest at all.
   public static let neededOptions = """
     a guest needs CONFIG_64BIT, BLK_DEV_INITRD, BINFMT_ELF, DEVTMPFS, PROC_FS, SYSFS, TMPFS, \
-    SERIAL_8250_CONSOLE, PCI, VIRTIO_PCI, VIRTIO_BLK, FUSE_FS, and for all scenarios PROC_PAGE_MONITOR, \
+    SERIAL_8250_CONSOLE, PCI, VIRTIO_PCI, VIRTIO_BLK, FUSE_FS, BLK_DEV_LOOP, and for all scenarios PROC_PAGE_MONITOR, \
     AIO, SWAP, KSM, NUMA, MIGRATION, MEM_SOFT_DIRTY
     """
 }

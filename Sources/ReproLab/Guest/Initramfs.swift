@@ -7,7 +7,7 @@ import Foundation
 ///     /modules/000-virtio.ko modules, decompressed, to be loaded in the order of their names
 ///     /dev/console           what the kernel opens as standard input, output and error of /init
 public struct Initramfs: Sendable {
-  /// Modules that a guest of the lab needs on a stock kernel: its disks, FUSE and loop devices, and zram.
+  /// Modules that a guest of the lab needs on a stock kernel: its disks, the fast port, FUSE and loop devices.
   public static let defaultModules = ["virtio_pci", "virtio_blk", "virtio_console", "fuse", "loop"]
 
   /// The archive, an uncompressed cpio.
