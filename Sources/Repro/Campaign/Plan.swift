@@ -68,7 +68,7 @@ public struct Plan: Sendable, Codable, Equatable {
   /// Exposures below which a cell is inconclusive; nil for the schedule's default.
   public var minimumExposures: Int?
   /// Seconds that a race with default limits goes on for exposures it lacks.
-  public var patience: Double = 10
+  public var patience = Plan.standardPatience
   /// The numbers of the trials to run, in this order, to run known trials again; nil for 0, 1, 2, ...
   public var trialNumbers: [Int]?
   /// Ends a cell after this many losses; nil runs all trials.
@@ -83,6 +83,8 @@ public struct Plan: Sendable, Codable, Equatable {
     self.scenarios = scenarios
     self.seed = seed
   }
+
+  static let standardPatience = 10.0
 
   /// Where the race schedule puts its unnamed scratch file: on disk, unlike /tmp of many machines.
   public static let standardTarget = "/var/tmp"

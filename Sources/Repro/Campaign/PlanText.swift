@@ -36,7 +36,7 @@ extension Plan {
     func put(_ key: String, _ value: (some CustomStringConvertible)?) {
       if let value { lines.append("\(key)=\(value)") }
     }
-    put("held", held.rawValue)
+    put("held", held == .file ? nil : held.rawValue)
     put("target", target)
     put("target-optional", isTargetOptional ? "yes" : nil)
     put("overwrite", overwrite ? "yes" : nil)
@@ -45,7 +45,7 @@ extension Plan {
     put("minimum-exposures", minimumExposures)
     put("stop-after-losses", stopAfterLosses)
     put("swap-device", swapDevice)
-    put("patience", patience)
+    put("patience", patience == Plan.standardPatience ? nil : patience)
     put("trial-numbers", trialNumbers?.map(String.init).joined(separator: ","))
     return lines.joined(separator: "\n") + "\n"
   }

@@ -36,7 +36,6 @@ struct PlanTextTests {
         schedules=staged,race
         seed=0xff
         confidence=0.95
-        patience=10.0
 
         """)
   }
