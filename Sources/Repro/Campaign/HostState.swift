@@ -105,11 +105,17 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     (0..<16).map { "zram\($0)" }.first { KernelFile.number("/sys/block/\($0)/disksize") == 0 }
   }
 
-  /// Writes a swap signature (linux/swap.h, union swap_header) and turns the device on.
   private func swapOn(_ path: String) throws(KernelError) {
+    try writeSwapHeader(path)
+    try record(.swap(path))
+    try check(ck_swapon(path), "swapon \(path)")
+  }
+
+  /// Writes a swap signature (linux/swap.h, union swap_header).
+  private func writeSwapHeader(_ path: String) throws(KernelError) {
     let pageSize = kernelPageSize
     var about = stat()
-    // O_EXCL on a block device: refuse one that is mounted.
+    // O_EXCL on a block device: refuse one that is mounted. It must be closed again for swapon.
     let exclusive = stat(path, &about) == 0 && about.st_mode & S_IFMT == S_IFBLK ? O_EXCL : 0
     let device = open(path, O_RDWR | O_CLOEXEC | exclusive)
     if device < 0 { throw .last("open \(path)") }
@@ -121,8 +127,6 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     header.replaceSubrange(pageSize - 10..<pageSize, with: "SWAPSPACE2".utf8)
     if pwrite(device, header, pageSize, 0) != pageSize { throw .last("write swap header to \(path)") }
     fsync(device)
-    try record(.swap(path))
-    try check(ck_swapon(path), "swapon \(path)")
   }
 
   // MARK: Undoing
