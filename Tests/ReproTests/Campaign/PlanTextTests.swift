@@ -80,7 +80,10 @@ struct PlanTextTests {
       ("time=nan", "time=nan: a number of seconds above 0 is needed"),
       ("patience=0", "patience=0: a number of seconds above 0 is needed"),
       ("trial-numbers=", "trial-numbers=: numbers from 0 to 999999999 are needed, separated by commas"),
-      ("trial-numbers=1,-2", "trial-numbers=1,-2: numbers from 0 to 999999999 are needed, separated by commas"),
+      (
+        "trial-numbers=1,-2",
+        "trial-numbers=1,-2: numbers from 0 to 999999999 are needed, separated by commas"
+      ),
       ("trial-numbers=1,x", "trial-numbers=1,x: numbers from 0 to 999999999 are needed, separated by commas"),
       ("confidence=1", "confidence=1: a number between 0 and 1 is needed"),
       ("confidence=95%", "confidence=95%: a number between 0 and 1 is needed"),
