@@ -11,7 +11,6 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,10 +84,4 @@ int ck_direct_alignment(int fd, uint32_t *memory, uint32_t *offset) {
   *memory = answerbox.memory;
   *offset = answerbox.offset;
   return 0;
-}
-
-int64_t ck_filesystem_magic(int fd) {
-  struct statfs about;
-  if (fstatfs(fd, &about) < 0) return -errno;
-  return (int64_t)(uint32_t)about.f_type;
 }

@@ -56,7 +56,6 @@ int ck_block_device_sector(int fd, uint32_t *bytes);
 /* statx(2) STATX_DIOALIGN, Linux 6.1: memory and file-offset alignment of direct I/O, 0 when
  * the file has none; -ENODATA when the kernel cannot say. */
 int ck_direct_alignment(int fd, uint32_t *memory, uint32_t *offset);
-int64_t ck_filesystem_magic(int fd);
 
 /* --- futex.c: one 32-bit counter that threads, or parent and child, wait on --- */
 

@@ -47,11 +47,16 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
   }
 
   /// Undoes all changes and gives the journal up.
-  public func close() {
-    undoAll()
-    unlink("\(folder)/journal")
-    rmdir(folder)
+  /// - Returns: one line for each change that the kernel refused to undo.
+  @discardableResult
+  public func close() -> [String] {
+    let refusals = undoAll()
+    if refusals.isEmpty {
+      unlink("\(folder)/journal")
+      rmdir(folder)
+    }
     Glibc.close(journal)
+    return refusals
   }
 
   // MARK: Changing
@@ -158,13 +163,19 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
       }
     }
 
-    /// Undoing what was recorded and never done is no error.
-    func undo() {
-      switch self {
-      case .file(let path, let value): try? KernelFile.write(path, value)
-      case .swap(let path): _ = ck_swapoff(path)
-      case .zram(let name): try? KernelFile.write("/sys/block/\(name)/reset", "1")
-      case .scratch(let path): unlink(path)
+    /// Undoes it; nil when it is undone, or was recorded and never done, else the kernel's answer.
+    func undo() -> KernelError? {
+      do throws(KernelError) {
+        switch self {
+        case .file(let path, let value): try KernelFile.write(path, value)
+        case .swap(let path): try check(ck_swapoff(path), "swapoff \(path)")
+        case .zram(let name): try KernelFile.write("/sys/block/\(name)/reset", "1")
+        case .scratch(let path): if unlink(path) != 0 { throw .last("remove \(path)") }
+        }
+        return nil
+      } catch {
+        let wasNeverDone = error.errno == .noSuchFileOrDirectory || error.errno == .invalidArgument
+        return wasNeverDone ? nil : error
       }
     }
   }
@@ -190,10 +201,18 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     return lines.compactMap(Entry.init)
   }
 
-  /// Undoes all changes, the last one first.
-  public func undoAll() {
-    for entry in entries().reversed() { entry.undo() }
+  /// Undoes all changes, the last one first. What the kernel refuses to undo stays in the journal,
+  /// for the next run to try.
+  /// - Returns: one line for each refusal.
+  @discardableResult
+  public func undoAll() -> [String] {
+    var refused: [(entry: Entry, error: KernelError)] = []
+    for entry in entries().reversed() {
+      if let error = entry.undo() { refused.append((entry, error)) }
+    }
     ftruncate(journal, 0)
+    for (entry, _) in refused.reversed() { try? record(entry) }
+    return refused.map { "\($0.error); the next run tries again" }
   }
 }
 

@@ -30,7 +30,11 @@ public struct Session {
 
   private func supervised() -> Int32 {
     var hostState: HostState?
-    defer { hostState?.close() }
+    defer {
+      for refusal in hostState?.close() ?? [] {
+        ReportWriter.write("repro: the host is not as it was: \(refusal)\n", to: STDERR_FILENO)
+      }
+    }
     do {
       if changesHost { hostState = try HostState() }
       let state = hostState
