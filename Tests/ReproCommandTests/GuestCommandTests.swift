@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// What the command does with other kernels. Each test boots guests, so they run on request only:
@@ -13,32 +14,18 @@ struct GuestCommandTests {
     var errors: String
   }
 
+  /// The command line of this command's guests.
+  private static let guests = "qemu-system.*id=fast"
   private static let executable = ProcessInfo.processInfo.environment["REPRO_EXECUTABLE"] ?? "repro"
 
-  private func run(
-    _ command: [String], in folder: String? = nil, environment: [String: String] = [:]
-  ) throws -> Finished {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = command
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
-    let (output, errors) = (Pipe(), Pipe())
-    process.standardOutput = output
-    process.standardError = errors
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    // Both are short; the kernel's pipe buffers hold what comes second.
-    let text = output.fileHandleForReading.readDataToEndOfFile()
-    let complaints = errors.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return Finished(
-      status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
-      errors: String(decoding: complaints, as: UTF8.self))
+  /// Runs a program in `folder`; not through Foundation's Process, whose pipes other children keep open.
+  private func run(_ command: [String], in folder: String = ".") throws -> Finished {
+    let end = try StartedProgram(["/usr/bin/env", "-C", folder] + command).finish(within: 900)
+    return Finished(status: end.code ?? 128 + (end.signal ?? 0), output: end.output, errors: end.errors)
   }
 
-  private func repro(_ arguments: String..., environment: [String: String] = [:]) throws -> Finished {
-    try run([Self.executable] + arguments, environment: environment)
+  private func repro(_ arguments: String...) throws -> Finished {
+    try run([Self.executable] + arguments)
   }
 
   private func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
@@ -176,37 +163,25 @@ struct GuestCommandTests {
   }
 
   @Test func `a guest killed in the middle is an error, and leaves no QEMU behind`() throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [
-      Self.executable, "vm", "--kernel", "6.1", "fork", "--time", "60", "--schedule", "staged",
-    ]
-    process.standardOutput = FileHandle.nullDevice
-    let errors = Pipe()
-    process.standardError = errors
-    try process.run()
+    let run = try StartedProgram(
+      ["/usr/bin/env", Self.executable] + [
+        "vm", "--kernel", "6.1", "fork", "--time", "60", "--schedule", "staged",
+      ])
     Thread.sleep(forTimeInterval: 6)
-    _ = try run(["pkill", "-KILL", "-f", "qemu-system.*id=fast"])
-    let complaints = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
+    _ = try self.run(["pkill", "-KILL", "-f", Self.guests])
+    let end = try run.finish()
     // It may have lost data before it died, and a loss stands.
-    #expect([1, 2].contains(process.terminationStatus))
-    if process.terminationStatus == 2 { #expect(complaints.contains("killed by signal 9"), "\(complaints)") }
-    #expect(try run(["pgrep", "-f", "qemu-system.*id=fast"]).status == 1)
+    #expect(end.code == 1 || end.code == 2 && end.errors.contains("killed by signal 9"), "\(end)")
+    #expect(run.remains(after: 5).isEmpty)
   }
 
   @Test func `an interrupted vm run ends its guest`() throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [Self.executable, "vm", "--kernel", "6.1", "fork", "--time", "60"]
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
+    let run = try StartedProgram(
+      ["/usr/bin/env", Self.executable] + ["vm", "--kernel", "6.1", "fork", "--time", "60"])
     Thread.sleep(forTimeInterval: 4)
-    process.terminate()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 128 + SIGTERM)
-    #expect(try run(["pgrep", "-f", "qemu-system.*id=fast"]).status == 1)
+    kill(run.pid, SIGTERM)
+    #expect(try run.finish().code == 128 + SIGTERM)
+    #expect(run.remains(after: 5).isEmpty)
   }
 
   @Test func `calibration makes a race's good possible, and without it there is none`() throws {

@@ -72,8 +72,8 @@ final class StartedProgram {
 
   /// Waits for the program's end.
   /// - Throws: Hung, with what its processes do, when it takes minutes.
-  func finish() throws -> End {
-    let deadline = Date.now.addingTimeInterval(120)
+  func finish(within seconds: Double = 120) throws -> End {
+    let deadline = Date.now.addingTimeInterval(seconds)
     while isRunning {
       if Date.now > deadline { throw Hung(processes: processes.map { "\($0.pid) \($0.state)" }) }
       usleep(2_000)
