@@ -19,8 +19,9 @@ enum OneShot {
 
   private static let usage = """
     usage: oneshot scenarios=NAME[,NAME...] [KEY=VALUE...]
-    Shows whether direct I/O loses data on this kernel. Keys: engines, schedules, target, overwrite,
-    trials, time, seed, minimum-exposures, stop-after-losses, confidence, swap-device, patience.
+    Shows whether direct I/O loses data on this kernel. Keys: engines, schedules, held, target,
+    target-optional, overwrite, trials, trial-numbers, time, seed, minimum-exposures, stop-after-losses,
+    confidence, swap-device, patience.
     Exit codes: 0 clean, 1 corrupt, 2 error, 3 inconclusive, 4 skipped.
 
     """

@@ -16,6 +16,16 @@ final class KSMHazard: Hazard {
     verify: buf is P3: LOST READ
     """
 
+  /// ksmd scans without pause, everything, and by no policy of its own (Documentation/mm/ksm.rst).
+  static let settings: [HostSetting] = [
+    // The advisor (6.8) would refuse pages_to_scan; smart scan (6.7) skips pages that failed before.
+    .file("/sys/kernel/mm/ksm/advisor_mode", "none", isRequired: false),
+    .file("/sys/kernel/mm/ksm/smart_scan", "0", isRequired: false),
+    .file("/sys/kernel/mm/ksm/pages_to_scan", "1000", isRequired: true),
+    .file("/sys/kernel/mm/ksm/sleep_millisecs", "0", isRequired: true),
+    .file("/sys/kernel/mm/ksm/run", "1", isRequired: true),
+  ]
+
   private static let scans = 3
   private static let counter = "/sys/kernel/mm/ksm/full_scans"
 

@@ -107,7 +107,7 @@ public struct GuestSession: Sendable {
   /// What a kernel needs to run in a guest at all.
   public static let neededOptions = """
     a guest needs CONFIG_64BIT, BLK_DEV_INITRD, BINFMT_ELF, DEVTMPFS, PROC_FS, SYSFS, TMPFS, \
-    SERIAL_8250_CONSOLE, PCI, VIRTIO_PCI, VIRTIO_BLK, FUSE_FS, BLK_DEV_LOOP, and for all scenarios PROC_PAGE_MONITOR, \
+    SERIAL_8250_CONSOLE, PCI, VIRTIO_PCI, VIRTIO_BLK, FUSE_FS, PROC_PAGE_MONITOR, and for all scenarios BLK_DEV_LOOP, \
     AIO, SWAP, KSM, NUMA, MIGRATION, MEM_SOFT_DIRTY
     """
 }
