@@ -22,7 +22,6 @@ int64_t ck_now(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int ck_thread_id(void) { return (int)syscall(SYS_gettid); }
 int ck_o_direct(void) { return O_DIRECT; }
 int ck_o_tmpfile(void) { return O_TMPFILE; }
 

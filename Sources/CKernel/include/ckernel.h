@@ -37,7 +37,6 @@ enum {
 /* --- call.c: system calls --- */
 
 int64_t ck_now(void); /* CLOCK_MONOTONIC, nanoseconds */
-int ck_thread_id(void);
 int ck_o_direct(void);
 int ck_o_tmpfile(void);
 ssize_t ck_preadv2(int fd, void *buffer, size_t length, int64_t offset);

@@ -74,10 +74,7 @@ public final class Campaign {
 
   private func note(_ text: String) { observer.receive(.note(Note(text))) }
 
-  private var interruption: Int32? {
-    let signal = ck_interrupted()
-    return signal == 0 ? nil : signal
-  }
+  private var interruption: Int32? { Interrupts.signal }
 
   private func runStart() -> RunStart {
     var names = utsname()

@@ -49,6 +49,16 @@ protocol Hazard: AnyObject, Sendable {
 extension Hazard {
   var toleratesStores: Bool { true }
   var lossOnSecondLook: Damage.Kind? { nil }
+
+  /// Damage that only the second look saw, by this hazard's name for it.
+  func naming(_ late: [Damage]) -> [Damage] {
+    late.map { damage in
+      var damage = damage
+      damage.kind = lossOnSecondLook ?? damage.kind
+      return damage
+    }
+  }
+
   func prepare(_ page: PageUnderIO) throws(KernelError) {}
   func settle(_ page: PageUnderIO) throws(KernelError) -> [Damage] { [] }
   func actWithoutIO(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome { try act(page) }

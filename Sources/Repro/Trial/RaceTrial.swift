@@ -77,13 +77,7 @@ struct RaceTrial {
     // A child born before the data arrived may see it arrive: what it saw is no damage here.
     isSettled = true
     _ = try hazard.settle(setup.page)
-    if damage.isEmpty {
-      damage = bench.look(setup, .second, store: last).map { damage in
-        var damage = damage
-        damage.kind = hazard.lossOnSecondLook ?? damage.kind
-        return damage
-      }
-    }
+    if damage.isEmpty { damage = hazard.naming(bench.look(setup, .second, store: last)) }
 
     let nested = completion.started <= hazardStart && hazardEnd <= completion.ended
     let again = outcome.isApplied || !nested ? nil : try hazard.actWithoutIO(setup.page)

@@ -94,12 +94,7 @@ struct StagedTrial {
     let new = second.filter { late in
       !first.contains { $0.region == late.region && $0.offset == late.offset && $0.length == late.length }
     }
-    return seenByHazard
-      + new.map { damage in
-        var damage = damage
-        damage.kind = hazard.lossOnSecondLook ?? damage.kind
-        return damage
-      }
+    return seenByHazard + hazard.naming(new)
   }
 
   /// Gets the I/O thread back after its request did not arrive.
