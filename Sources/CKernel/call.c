@@ -7,8 +7,11 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -25,19 +28,24 @@ int64_t ck_now(void) {
 int ck_o_direct(void) { return O_DIRECT; }
 int ck_o_tmpfile(void) { return O_TMPFILE; }
 
-ssize_t ck_preadv2(int fd, void *buffer, size_t length, int64_t offset) {
-  struct iovec part = {buffer, length};
-  return answer(preadv2(fd, &part, 1, offset, 0));
+ssize_t ck_preadv2(int fd, const struct iovec *parts, int count, int64_t offset) {
+  return answer(preadv2(fd, parts, count, offset, 0));
 }
 
-ssize_t ck_pwritev2(int fd, const void *buffer, size_t length, int64_t offset) {
-  struct iovec part = {(void *)buffer, length};
-  return answer(pwritev2(fd, &part, 1, offset, 0));
+ssize_t ck_pwritev2(int fd, const struct iovec *parts, int count, int64_t offset) {
+  return answer(pwritev2(fd, parts, count, offset, 0));
 }
 
-int ck_move_page(void *page, int node, int *status) {
+int ck_memfd(const char *name) { return (int)answer(memfd_create(name, MFD_CLOEXEC)); }
+
+int ck_move_pages(size_t count, void **pages, const int *nodes, int *status) {
   const int flags = 1 << 1; /* MPOL_MF_MOVE */
-  return (int)answer(syscall(SYS_move_pages, 0, 1L, &page, node < 0 ? NULL : &node, status, flags));
+  return (int)answer(syscall(SYS_move_pages, 0, count, pages, nodes, status, flags));
+}
+
+long ck_thread_faults(void) {
+  struct rusage usage;
+  return getrusage(RUSAGE_THREAD, &usage) < 0 ? -errno : usage.ru_minflt;
 }
 
 int ck_swapon(const char *path) { return (int)answer(swapon(path, 0)); }
@@ -83,4 +91,9 @@ int ck_direct_alignment(int fd, uint32_t *memory, uint32_t *offset) {
   *memory = answerbox.memory;
   *offset = answerbox.offset;
   return 0;
+}
+
+int64_t ck_file_system(int fd) {
+  struct statfs about;
+  return fstatfs(fd, &about) < 0 ? -errno : (int64_t)(uint32_t)about.f_type;
 }

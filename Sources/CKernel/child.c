@@ -2,6 +2,7 @@
 #include "ckernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -10,18 +11,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLOSED_AT_MOST = 8 };
-static int closed_in_children[CLOSED_AT_MOST] = {-1, -1, -1, -1, -1, -1, -1, -1};
+enum { CLOSED_AT_MOST = 16 };
+static int closed_in_children[CLOSED_AT_MOST] = {[0 ... CLOSED_AT_MOST - 1] = -1};
 
-static void replace(int old, int new) {
+static int replace(int old, int new) {
   for (int i = 0; i < CLOSED_AT_MOST; i++)
     if (closed_in_children[i] == old) {
       closed_in_children[i] = new;
-      return;
+      return 0;
     }
+  return -ENOSPC;
 }
 
-void ck_child_closes(int fd) { replace(-1, fd); }
+int ck_child_closes(int fd) { return replace(-1, fd); }
 void ck_child_keeps(int fd) { replace(fd, -1); }
 
 int ck_die_with_parent(int parent) {
@@ -29,33 +31,54 @@ int ck_die_with_parent(int parent) {
   return getppid() == parent ? 0 : -ESRCH;
 }
 
-static void child_until_exit(int role, struct ck_child_board *board, const void *page, void *copy,
-                             size_t length, int parent) {
+/* Contiguous pages, as they mostly are, take one read. */
+static void tell_entries(const struct ck_child_pages *pages, uint64_t *entries) {
+  int map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  size_t size = (size_t)sysconf(_SC_PAGESIZE);
+  size_t runs = pages->stride == size ? 1 : pages->count;
+  size_t run = pages->stride == size ? pages->count : 1;
+  for (size_t i = 0; i < runs; i++) {
+    off_t at = (off_t)((size_t)(pages->first + i * pages->stride) / size * sizeof *entries);
+    size_t want = run * sizeof *entries;
+    if (map < 0 || pread(map, entries + i, want, at) != (ssize_t)want) memset(entries + i, 0, want);
+  }
+  if (map >= 0) close(map);
+}
+
+static void child_until_exit(int role, struct ck_child_board *board, const struct ck_child_pages *pages,
+                             uint64_t *entries, char *copies, int parent) {
   /* A child that outlives its parent would keep the FUSE connection of a dead server open. */
   if (ck_die_with_parent(parent) < 0) return;
   for (int i = 0; i < CLOSED_AT_MOST; i++)
     if (closed_in_children[i] >= 0) close(closed_in_children[i]);
+  tell_entries(pages, entries);
   if (role == CK_CHILD_EXITS) return;
-  if (role == CK_CHILD_READS) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < length; i += sizeof sum) sum += ck_load64((const char *)page + i);
-    board->seen = sum;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < pages->count; i++) {
+    char *page = pages->first + i * pages->stride;
+    if (role == CK_CHILD_READS)
+      for (size_t at = 0; at < pages->length; at += sizeof sum) sum += ck_load64(page + at);
+    if (role == CK_CHILD_WRITES) ck_store64(page + pages->length - sizeof sum, ~(uint64_t)0);
   }
+  board->seen = sum;
   ck_word_store(&board->ready, 1);
   ck_word_wake(&board->ready);
   while (!ck_word_load(&board->go)) ck_word_wait(&board->go, 0, 1000000000);
-  if (role == CK_CHILD_READS) memcpy(copy, page, length);
+  if (role == CK_CHILD_READS)
+    for (size_t i = 0; i < pages->count; i++)
+      memcpy(copies + i * pages->length, pages->first + i * pages->stride, pages->length);
 }
 
 /* The plain system call, not fork(3): its handlers take locks that another thread may hold. */
 static long plain_fork(void) { return syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L); }
 
-int ck_fork_child(int role, struct ck_child_board *board, const void *page, void *copy, size_t length) {
+int ck_fork_child(int role, struct ck_child_board *board, const struct ck_child_pages *pages,
+                  uint64_t *entries, void *copies) {
   int parent = getpid();
   long pid = plain_fork();
   if (pid < 0) return -errno;
   if (pid == 0) {
-    child_until_exit(role, board, page, copy, length, parent);
+    child_until_exit(role, board, pages, entries, copies, parent);
     _exit(0);
   }
   return (int)pid;

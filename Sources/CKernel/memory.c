@@ -11,15 +11,18 @@ uint8_t ck_load8(const void *at) { return *(const volatile uint8_t *)at; }
 
 void ck_compiler_barrier(const void *region) { __asm__ volatile("" : : "r"(region) : "memory"); }
 
-uint64_t ck_store_until(void *at, const uint64_t *values, uint32_t count, const uint32_t *stop) {
+uint64_t ck_store_until(void *first, size_t stride, uint32_t places, const uint64_t *values, uint32_t rounds,
+                        const uint32_t *stop) {
   /* Three threads on perhaps two CPUs: one that never yields keeps the others from starting in time. */
   enum { STORES_BEFORE_YIELD = 64 };
   uint64_t stores = 0;
   do {
-    *(volatile uint64_t *)at = values[stores % count];
+    uint32_t place = (uint32_t)(stores % places);
+    uint32_t round = (uint32_t)(stores / places % rounds);
+    *(volatile uint64_t *)((char *)first + place * stride) = values[place * rounds + round];
     stores++;
     if (stores % STORES_BEFORE_YIELD == 0) sched_yield();
-  } while (!__atomic_load_n(stop, __ATOMIC_ACQUIRE));
+  } while (stores < places || !__atomic_load_n(stop, __ATOMIC_ACQUIRE));
   return stores;
 }
 

@@ -17,14 +17,16 @@ enum OneShot {
     }
   }
 
-  private static let usage = """
-    usage: oneshot scenarios=NAME[,NAME...] [KEY=VALUE...]
-    Shows whether direct I/O loses data on this kernel. Keys: engines, schedules, held, target,
-    target-optional, overwrite, trials, trial-numbers, time, seed, minimum-exposures, stop-after-losses,
-    confidence, swap-device, patience.
-    Exit codes: 0 clean, 1 corrupt, 2 error, 3 inconclusive, 4 skipped.
+  private static var usage: String {
+    let keys = PlanKey.all.map { "  \($0.name)=...  \($0.help)" }.joined(separator: "\n")
+    return """
+      usage: oneshot scenarios=NAME[,NAME...] [KEY=VALUE...]
+      Shows whether direct I/O loses data on this kernel.
+      \(keys)
+      Exit codes: 0 clean, 1 corrupt, 2 error, 3 inconclusive, 4 skipped.
 
-    """
+      """
+  }
 
   private static func runPlain(_ arguments: [String]) -> Int32 {
     if arguments.contains("--help") {

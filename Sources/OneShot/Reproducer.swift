@@ -31,7 +31,7 @@ struct Reproducer {
   }
 
   private func description(_ plan: Plan) -> String {
-    let scenarios = Scenario.all.filter { plan.scenarios.contains($0.name) }
+    let scenarios = (try? plan.selection.chosenScenarios()) ?? []
     return scenarios.map { "\($0.name): \($0.summary)\n\n\($0.drawing)\n" }.joined(separator: "\n")
   }
 

@@ -3,19 +3,30 @@ import Glibc
 import Repro
 import ReproLab
 
-/// The one cell that a bisection or a calibration is about.
-struct CellOptions: ParsableArguments {
+/// The one case that a bisection or a calibration is about.
+struct CaseOptions: ParsableArguments {
   @Argument(help: "The scenario.") var scenario: String
-  @Option(help: "pread, preadv2 or libaio.") var engine: EngineKind = .pread
+  @Option(help: help("memory")) var memory: [String] = []
+  @Option(help: help("engine")) var engine: [String] = ["pread"]
   @Option(help: "File of loss rates. Default: \(LossRates.standardPath).") var rates: String?
 
   var ratesPath: String { rates ?? LossRates.standardPath }
+
+  /// The case, under the given schedule.
+  func selection(_ schedule: String, target: [String] = []) throws -> Selection {
+    var plan = Plan(Selection(scenarios: [scenario]), seed: Seed(0))
+    try plan.setOption("memory", memory)
+    try plan.setOption("engine", engine)
+    try plan.setOption("schedule", [schedule])
+    try plan.setOption("target", target)
+    return plan.selection
+  }
 }
 
-/// A program that stores one event stream nowhere: for commands that only want the outcome.
+/// Watches nothing: for commands that only want the outcome.
 final class Silence: Observer {
   func receive(_ event: Event) {}
-  func progress(fraction: Double, cell: String) {}
+  func progress(fraction: Double, case name: CaseName) {}
 }
 
 /// `repro bisect`: one step of `git bisect run`.
@@ -29,14 +40,13 @@ struct BisectCommand: AsyncParsableCommand {
       """)
 
   @Option(help: "The kernel to decide.") var kernel: String
-  @Option(help: "staged or race.") var schedule: Schedule = .staged
+  @Option(help: "staged or race.") var schedule = "staged"
   @Flag(
     help: "Look for the fix: a kernel that loses data is the old state (0), one that doesn't the new (1).")
   var fixed = false
-  @Option(help: "held (FUSE's path) or held-block (the block layer's), for staged.") var target: HeldKind =
-    .file
+  @Option(help: "held (FUSE's path) or held-block (the block layer's), for staged.") var target: [String] = []
   @Option(help: "How sure a good of a race must be.") var confidence: Double = 0.999
-  @OptionGroup var cell: CellOptions
+  @OptionGroup var one: CaseOptions
   @OptionGroup var guest: GuestOptions
 
   func run() async throws {
@@ -47,11 +57,9 @@ struct BisectCommand: AsyncParsableCommand {
         throw ValidationError("--confidence \(confidence): a number between 0 and 1 is needed")
       }
       step = Bisection(
-        looksForFix: fixed, confidence: confidence, rates: try LossRates(path: cell.ratesPath))
-      let plan = try step.plan(
-        scenario: cell.scenario, engine: cell.engine, schedule: schedule, held: target,
-        seed: Seed(.random(in: .min ... .max)))
-      outcome = try await guest.session(kernel, plan, .bisect).run(Silence())
+        looksForFix: fixed, confidence: confidence, rates: try LossRates(path: one.ratesPath))
+      let plan = try step.plan(try one.selection(schedule, target: target), seed: .random)
+      outcome = try await guest.run(guest.session(kernel, plan, .bisect), Silence())
     } catch let code as ExitCode {
       throw code
     } catch {
@@ -73,7 +81,7 @@ struct CalibrateCommand: AsyncParsableCommand {
 
   @Option(help: "A kernel that is known to be bad.") var kernel: String
   @Option(help: "Seconds to measure.") var time: Double = 10
-  @OptionGroup var cell: CellOptions
+  @OptionGroup var one: CaseOptions
   @OptionGroup var guest: GuestOptions
 
   func validate() throws {
@@ -83,24 +91,24 @@ struct CalibrateCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var rates = try LossRates(path: cell.ratesPath)
+    var rates = try LossRates(path: one.ratesPath)
     var plan = try Bisection(looksForFix: false, confidence: 0.999, rates: rates).plan(
-      scenario: cell.scenario, engine: cell.engine, schedule: .race, seed: Seed(.random(in: .min ... .max)))
+      try one.selection("race"), seed: .random)
     plan.stopAfterLosses = nil
     plan.minimumExposures = nil
     plan.time = time
-    let outcome = try await guest.session(kernel, plan, .default).run(Silence())
-    guard let result = outcome.results.first, result.losses > 0 else {
+    let outcome = try await guest.run(guest.session(kernel, plan, .default), Silence())
+    guard let result = outcome.results.first, result.count.lostTrials > 0 else {
       let reason = outcome.end.reason ?? outcome.results.first?.reason ?? "no data was lost"
       ReportWriter.write("repro: error: nothing to calibrate on \(kernel): \(reason)\n", to: STDERR_FILENO)
       throw ExitCode(ExitCodes.default.code(.error))
     }
     let rate = rates.keep(result, kernel: outcome.start?.release ?? kernel)
-    try rates.write(to: cell.ratesPath)
+    try rates.write(to: one.ratesPath)
     let needed = Statistics.exposuresNeeded(rate: rate.lowerBound) ?? 0
     print(
-      "\(rate.cell) on \(rate.kernel): \(rate.losses) of \(rate.exposures) exposures lost data; the rate is above "
+      "\(rate.case) on \(rate.kernel): \(rate.losses) of \(rate.exposures) exposures lost data; the rate is above "
         + "\(rate.lowerBound) at 95 %, so \(needed) clean exposures make a good at 99.9 %")
-    print("kept in \(cell.ratesPath)")
+    print("kept in \(one.ratesPath)")
   }
 }

@@ -10,8 +10,7 @@ struct ExplainCommand: ParsableCommand {
   @Argument(help: "Scenarios, or globs of them.") var scenarios: [String]
 
   func run() throws {
-    let names = try Plan.select(scenarios)
-    for scenario in Scenario.all where names.contains(scenario.name) {
+    for scenario in try Selection(scenarios: scenarios).chosenScenarios() {
       print(Explanation(scenario).lines.joined(separator: "\n") + "\n")
     }
   }

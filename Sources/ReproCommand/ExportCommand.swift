@@ -8,8 +8,10 @@ struct ExportCommand: ParsableCommand {
 
   @Flag(name: .customLong("c"), help: "As C: the one form there is.") var isC = false
 
-  @Argument(help: "The scenario's name.") var scenario: String
-
+  @Argument(help: "A scenario, or a case as 'repro list --cases' names it.") var subject: String
+  @Option(help: help("memory")) var memory: [String] = []
+  @Option(help: help("engine")) var engine: [String] = []
+  @Option(help: "held or held-block.") var target: [String] = []
   @Option(name: .shortAndLong, help: "Write to this file, not to standard output.") var output: String?
 
   func validate() throws {
@@ -17,10 +19,28 @@ struct ExportCommand: ParsableCommand {
   }
 
   func run() throws {
-    let source = try CExport(named: scenario).source
+    let source = try CExport(try one()).source
     let descriptor = try openOutput(output)
     if let failure = ReportWriter.write(source, to: descriptor) {
       throw ValidationError("\(output ?? "standard output"): \(failure)")
     }
+  }
+
+  private func one() throws -> Case {
+    var plan = Plan(
+      CaseName(subject).map { Selection($0) } ?? Selection(scenarios: [subject]), seed: Seed(0))
+    plan.selection.schedules = [.staged]
+    for (key, values, usual) in [
+      ("memory", memory, "anon"), ("engine", engine, "pread"), ("target", target, "held"),
+    ] {
+      let isNamed = CaseName(subject) != nil && values.isEmpty
+      if !isNamed { try plan.setOption(key, values.isEmpty ? [usual] : values) }
+    }
+    let (cases, excluded) = try plan.expand()
+    guard let one = cases.first, cases.count == 1 else {
+      throw ValidationError(
+        "\(subject): \(excluded.first?.reason ?? "names \(cases.count) cases; one is exported")")
+    }
+    return one
   }
 }

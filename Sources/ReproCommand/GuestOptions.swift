@@ -26,27 +26,10 @@ struct GuestOptions: ParsableArguments {
     session.accelerator = accelerator
     return session
   }
-}
 
-extension GuestSession {
-  /// Runs the guest, and `observer` sees its events on the caller's task.
-  func run(_ observer: any Observer) async throws -> Outcome {
-    let exitCodes = exitCodes
-    let (events, continuation) = AsyncStream<Event>.makeStream()
-    async let outcome = interruptible(exitCodes) {
-      defer { continuation.finish() }
-      return try await run { continuation.yield($0) }
-    }
-    var done = 0.0
-    var cells = 1.0
-    for await event in events {
-      if case .run(let start) = event { cells = Double(max(1, start.cells.count)) }
-      observer.receive(event)
-      if case .result(let result) = event {
-        done += 1
-        observer.progress(fraction: done / cells, cell: result.cell)
-      }
-    }
-    return try await outcome
+  /// Runs the guest until it ends, or a signal to stop arrives; `observer` sees its events.
+  func run(_ session: GuestSession, _ observer: any Observer) async throws -> GuestSession.Outcome {
+    let exitCodes = session.exitCodes
+    return try await session.run(observer) { work in try await interruptible(exitCodes, work) }
   }
 }

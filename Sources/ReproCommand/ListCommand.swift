@@ -4,9 +4,13 @@ import Repro
 /// `repro list`: the scenarios.
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "List the scenarios, or the known bugs.")
+    commandName: "list", abstract: "List the parts of cases, the cases themselves, or the known bugs.")
 
-  @Argument(help: "Globs of scenarios to list.") var scenarios: [String] = ["*"]
+  @OptionGroup var options: PlanOptions
+
+  @Flag(help: "List the cases that the options select.") var cases = false
+
+  @Flag(help: "List what of all combinations is left out, and why.") var whyNot = false
 
   @Flag(help: "List the bugs that users can meet, as a Markdown table.") var bugs = false
 
@@ -15,11 +19,25 @@ struct ListCommand: ParsableCommand {
       print(Catalogue.standard.affectedTable(), terminator: "")
       return
     }
-    let names = try Plan.select(scenarios)
-    let width = names.map(\.count).max() ?? 0
-    for scenario in Scenario.all where names.contains(scenario.name) {
-      let blanks = String(repeating: " ", count: width - scenario.name.count)
-      print("\(scenario.name)\(blanks)  \(scenario.summary)")
+    var plan = try options.plan()
+    if cases {
+      for line in try CaseList(plan).cases() { print(line) }
+    } else if whyNot {
+      plan.selection.isExhaustive = true
+      plan.selection.schedules = Schedule.allCases
+      for line in try CaseList(plan).whyNot() { print(line) }
+    } else {
+      let axes: [(String, [any Part])] = [
+        ("scenarios", try plan.selection.scenarios.isEmpty ? Scenario.all : plan.selection.chosenScenarios()),
+        ("memories", MemoryKind.all), ("engines", EngineKind.all), ("targets", TargetKind.all),
+      ]
+      let width = axes.flatMap { $0.1 }.map(\.name.count).max() ?? 0
+      for (axis, parts) in axes {
+        print("\(axis):")
+        for part in parts {
+          print("  \(part.name)\(String(repeating: " ", count: width - part.name.count))  \(part.summary)")
+        }
+      }
     }
   }
 }

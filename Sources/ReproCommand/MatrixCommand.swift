@@ -23,14 +23,20 @@ struct MatrixCommand: AsyncParsableCommand {
   func validate() throws {
     if jobs < 1 { throw ValidationError("--jobs \(jobs): a number above 0 is needed") }
     if guest.modules != nil { throw ValidationError("--modules goes with one kernel: use 'repro vm'") }
-    try options.requireGuestTarget()
+    try options.parts.requireGuestTarget()
   }
 
   func run() async throws {
     let plan = try options.plan()
     let names = kernels.split(separator: ",").map(String.init)
     if names.isEmpty { throw ValidationError("--kernels names none") }
-    let outcomes = try await interruptible(.default) { await self.outcomes(names, plan) }
+    let guest = guest
+    let pool = GuestPool(jobs: jobs) { kernel in try await guest.session(kernel, plan, .default) }
+    let outcomes = try await interruptible(.default) {
+      await pool.run(names) { kernel, count in
+        ReportWriter.write("\(kernel): done (\(count) of \(names.count))\n", to: STDERR_FILENO)
+      }
+    }
     if let signal = Interrupts.signal { throw ExitCode(ExitCodes.default.code(interruptedBy: signal)) }
     var matrix = Matrix()
     for (index, name) in names.enumerated() {
@@ -46,36 +52,5 @@ struct MatrixCommand: AsyncParsableCommand {
     case .json: print(try matrix.json())
     }
     throw ExitCode(matrix.isAsExpected ? 0 : 1)
-  }
-
-  /// Runs `jobs` guests at a time.
-  private func outcomes(
-    _ names: [String], _ plan: Plan
-  ) async -> [Int: Result<GuestSession.Outcome, any Error>] {
-    await withTaskGroup(of: (Int, Result<GuestSession.Outcome, any Error>).self) { group in
-      var outcomes: [Int: Result<GuestSession.Outcome, any Error>] = [:]
-      var next = 0
-      func start() {
-        guard next < names.count, !Task.isCancelled else { return }
-        let index = next
-        next += 1
-        group.addTask { (index, await attempt(names[index], plan)) }
-      }
-      for _ in 0..<jobs { start() }
-      for await (index, outcome) in group {
-        outcomes[index] = outcome
-        ReportWriter.write("\(names[index]): done (\(outcomes.count) of \(names.count))\n", to: STDERR_FILENO)
-        start()
-      }
-      return outcomes
-    }
-  }
-
-  private func attempt(_ name: String, _ plan: Plan) async -> Result<GuestSession.Outcome, any Error> {
-    do {
-      return .success(try await guest.session(name, plan, .default).run { _ in })
-    } catch {
-      return .failure(error)
-    }
   }
 }

@@ -1,109 +1,119 @@
 import ArgumentParser
 import Repro
 
-extension Schedule: ExpressibleByArgument {}
-extension EngineKind: ExpressibleByArgument {}
-extension HeldKind: ExpressibleByArgument {}
 extension ExitCodes: ExpressibleByArgument {}
-extension ReportFormat: ExpressibleByArgument {}
+
+extension ReportFormat: ExpressibleByArgument {
+  /// The format of that name.
+  public init?(argument: String) {
+    guard let format = ReportFormat.named(argument) else { return nil }
+    self = format
+  }
+
+  /// For the help.
+  public static var allValueStrings: [String] { all.map(\.name) }
+  /// For the help.
+  public var defaultValueDescription: String { name }
+}
+
+/// Help for a setting of a plan, from the table of settings.
+func help(_ key: String) -> ArgumentHelp { ArgumentHelp(PlanKey.named(key)?.help ?? "") }
+
+extension Plan {
+  /// Sets what the option `--key` says.
+  /// - Throws: ValidationError that names the option.
+  mutating func setOption(_ key: String, _ values: [String]) throws {
+    for value in values {
+      do throws(PlanError) {
+        try set(key, value)
+      } catch {
+        throw ValidationError("--\(error.description.replacing("=", with: " ", maxReplacements: 1))")
+      }
+    }
+  }
+}
+
+/// Which parts: the options that every command which names cases shares.
+struct PartOptions: ParsableArguments {
+  @Option(help: help("memory")) var memory: [String] = []
+  @Option(help: help("engine")) var engine: [String] = []
+  @Option(help: help("target")) var target: [String] = []
+  @Option(help: help("schedule")) var schedule: [String] = []
+  @Flag(help: "Let --target be an existing file or block device, whose content is lost.")
+  var overwrite = false
+
+  func apply(to plan: inout Plan) throws {
+    try plan.setOption("memory", memory)
+    try plan.setOption("engine", engine)
+    try plan.setOption("target", target)
+    try plan.setOption("schedule", schedule)
+    if overwrite {
+      for index in plan.selection.targets.indices where plan.selection.targets[index].path != nil {
+        plan.selection.targets[index].overwrite = true
+      }
+    }
+  }
+
+  /// - Throws: ValidationError for a target that only this machine has.
+  func requireGuestTarget() throws {
+    var plan = Plan(Selection(), seed: Seed(0))
+    try apply(to: &plan)
+    for target in plan.selection.targets where target.path != nil {
+      throw ValidationError(
+        "--target \(target.path ?? ""): a guest races on its own disk; drop --target, or give 'held'")
+    }
+  }
+}
 
 /// What to run: the options that every command which runs trials shares.
 struct PlanOptions: ParsableArguments {
   @Argument(help: "Scenarios, or globs of them; all but the positive control if none is given.")
   var scenarios: [String] = []
+  @OptionGroup var parts: PartOptions
+  @Flag(help: help("all")) var all = false
+  @Option(help: help("depth")) var depth: [String] = []
+  @Option(help: help("trials")) var trials: [String] = []
+  @Option(help: help("time")) var time: [String] = []
+  @Option(help: help("seed")) var seed: [String] = []
+  @Option(help: help("min-exposures")) var minExposures: [String] = []
+  @Option(help: help("stop-after-losses")) var stopAfterLosses: [String] = []
+  @Option(help: help("confidence")) var confidence: [String] = []
 
-  @Option(help: "staged: the I/O is held in flight; race: threads run free. Repeatable; both if not given.")
-  var schedule: [Schedule] = []
-
-  @Option(help: "pread, preadv2 or libaio. Repeatable; all if not given.")
-  var engine: [EngineKind] = []
-
-  @Option(
-    help: """
-      'held' (a file, staged only), 'held-block' (a loop device over it), or a folder, new file or block device to race on; a folder gets an unnamed \
-      file that vanishes. Default: held for staged, \(Plan.standardTarget) for race.
-      """)
-  var target: String?
-
-  @Flag(help: "Let --target be an existing file or block device, whose content is lost.")
-  var overwrite = false
-
-  @Option(help: "Trials a cell. Default: 20 staged; what fits in --time for race.")
-  var trials: Int?
-
-  @Option(help: "Seconds a cell. Default: 0.5 for race.")
-  var time: Double?
-
-  @Option(
-    help: "Seed of patterns and delays, decimal or 0x hex. Default: random, and printed.",
-    transform: { text in
-      guard let seed = Seed(parsing: text) else {
-        throw ValidationError("a number, or hex after 0x, is needed")
-      }
-      return seed
-    })
-  var seed: Seed?
-
-  @Option(help: "Exposures below which a cell is inconclusive. Default: 3 staged, 50 race.")
-  var minExposures: Int?
-
-  @Option(help: "End a cell after so many losses. Default: run all trials.")
-  var stopAfterLosses: Int?
-
-  func validate() throws {
-    for (name, value) in [
-      ("trials", trials), ("min-exposures", minExposures), ("stop-after-losses", stopAfterLosses),
-    ] {
-      if let value, value < 1 { throw ValidationError("--\(name) \(value): a number above 0 is needed") }
-    }
-    if let time, !(time > 0 && time.isFinite) {
-      throw ValidationError("--time \(time): a number of seconds above 0 is needed")
-    }
-    if let target, held != nil, schedule.contains(.race) {
-      throw ValidationError("--target \(target) can't race: name a folder, or drop --schedule race")
-    }
-    if let target, held == nil, schedule.contains(.staged) {
-      throw ValidationError("--target \(target) can't be held: use --schedule race, or --target held")
-    }
-  }
-
-  /// The holding target that `--target` names, if it does.
-  private var held: HeldKind? { target.flatMap(HeldKind.init) }
+  func validate() throws { _ = try plan() }
 
   /// The plan that the options describe.
   func plan() throws -> Plan {
-    var plan = Plan(scenarios: try Plan.select(scenarios), seed: seed ?? Seed(.random(in: .min ... .max)))
-    if !engine.isEmpty { plan.engines = EngineKind.allCases.filter(engine.contains) }
-    plan.schedules = schedules
-    plan.held = held ?? .file
-    plan.target = held == nil ? target : nil
-    plan.overwrite = overwrite
-    plan.trials = trials
-    plan.time = time
-    plan.minimumExposures = minExposures
-    plan.stopAfterLosses = stopAfterLosses
+    var plan = Plan(Selection(scenarios: scenarios), seed: .random)
+    try parts.apply(to: &plan)
+    plan.selection.isExhaustive = all
+    for (key, values) in [
+      ("depth", depth), ("trials", trials), ("time", time), ("seed", seed), ("min-exposures", minExposures),
+      ("stop-after-losses", stopAfterLosses), ("confidence", confidence),
+    ] { try plan.setOption(key, values) }
+    try requireMeeting(plan)
     return plan
   }
 
-  /// - Throws: ValidationError for a target that only this machine has.
-  func requireGuestTarget() throws {
-    if let target, held == nil {
-      throw ValidationError(
-        "--target \(target): a guest races on its own disk; drop --target, or give 'held'")
+  /// - Throws: ValidationError for a target and a schedule that never meet.
+  private func requireMeeting(_ plan: Plan) throws {
+    let (cases, excluded) = try plan.expand()
+    let targets = plan.selection.targets
+    guard cases.isEmpty, excluded.isEmpty || targets.contains(where: { !plan.selection.serves($0) }) else {
+      return
     }
-  }
-
-  /// A target of one schedule leaves the other out.
-  private var schedules: [Schedule] {
-    if !schedule.isEmpty { return Schedule.allCases.filter(schedule.contains) }
-    if target == nil { return Schedule.allCases }
-    return held == nil ? [.race] : [.staged]
+    let names = targets.map { $0.path ?? $0.kind.name }.joined(separator: ", ")
+    throw ValidationError(
+      excluded.isEmpty
+        ? "nothing is selected" : "--target \(names): \(excluded[0].reason); name another target or schedule")
   }
 }
 
 /// How to report: shared by the commands that give verdicts.
 struct ReportOptions: ParsableArguments {
-  @Option(help: "human, ktap (kselftest) or jsonl (one event a line, with all that is known).")
+  @Option(
+    help: ArgumentHelp(
+      ReportFormat.all.map { "\($0.name) (\($0.summary))" }.joined(separator: ", ") + ".", valueName: "format"
+    ))
   var format: ReportFormat = .human
 
   @Option(help: "Write the report to this file, not to standard output.")

@@ -12,9 +12,11 @@ struct SealCommand: ParsableCommand {
   @Argument(help: "A scenario, or REPORT#TRIAL of a JSONL report.") var subject: String
   @Option(name: .shortAndLong, help: "The executable to write; it must not exist yet.") var output: String
   @Option(help: "Trials.") var trials: Int = 20
-  @Option(help: "staged or race, for a scenario.") var schedule: Schedule = .staged
-  @Option(help: "pread, preadv2 or libaio, for a scenario.") var engine: EngineKind = .pread
-  @Option(help: "held or held-block, for a staged scenario.") var target: HeldKind = .file
+  @Option(help: "staged or race, for a scenario.") var schedule = "staged"
+  @Option(help: help("memory")) var memory: [String] = []
+  @Option(help: help("engine")) var engine: [String] = ["pread"]
+  @Option(help: "held or held-block, for a staged scenario.") var target: [String] = []
+  @Option(help: help("depth")) var depth: [String] = []
   @Option(help: "The static executable to seal into.") var oneShot: String?
 
   func validate() throws {
@@ -46,18 +48,23 @@ struct SealCommand: ParsableCommand {
 
   private func plan() throws -> Plan {
     if !subject.contains("#") && !subject.hasSuffix(".jsonl") {
-      let names = try Plan.select([subject])
-      var plan = Plan(scenarios: names, seed: Seed(.random(in: .min ... .max)))
-      plan.schedules = [schedule]
-      plan.engines = [engine]
-      plan.held = target
+      var plan = Plan(Selection(scenarios: [subject]), seed: .random)
+      try plan.setOption("memory", memory)
+      try plan.setOption("engine", engine)
+      try plan.setOption("schedule", [schedule])
+      try plan.setOption("target", target)
+      try plan.setOption("depth", depth)
       plan.trials = trials
+      let (cases, excluded) = try plan.expand()
+      if cases.isEmpty {
+        throw ValidationError("nothing is left to seal: \(excluded.first?.reason ?? "no case is selected")")
+      }
       return plan
     }
     let reported = try ReportedTrials(subject)
-    guard reported.cells.count == 1 else {
+    guard reported.cases.count == 1 else {
       throw ValidationError(
-        "\(subject): has trials of \(reported.cells.count) cells; name one with #CELL:TRIAL")
+        "\(subject): has trials of \(reported.cases.count) cases; name one with #CASE:TRIAL")
     }
     return try Replay.plan(
       reported.trials, of: reported.plan, times: max(1, trials / reported.trials.count))

@@ -17,12 +17,12 @@ struct VMCommand: AsyncParsableCommand {
   @OptionGroup var options: PlanOptions
   @OptionGroup var report: ReportOptions
 
-  func validate() throws { try options.requireGuestTarget() }
+  func validate() throws { try options.parts.requireGuestTarget() }
 
   func run() async throws {
     let session = try await guest.session(kernel, try options.plan(), report.exitCodes)
     let writer = try report.writer()
-    let end = try await session.run(writer).end
+    let end = try await guest.run(session, writer).end
     if let failure = writer.failure { throw ValidationError("the report is incomplete: \(failure)") }
     if end.verdict == .error, let reason = end.reason {
       ReportWriter.write("repro: error: \(reason)\n", to: STDERR_FILENO)

@@ -31,32 +31,29 @@ public struct Bisection: Sendable {
   /// Seconds that a race may take to get the exposures it needs.
   private static let racePatience = 600.0
 
-  /// The plan that decides a cell.
-  public func plan(
-    scenario: String, engine: EngineKind, schedule: Schedule, held: HeldKind = .file, seed: Seed
-  ) throws -> Plan {
-    let names = try Plan.select([scenario])
-    guard names.count == 1 else {
-      throw PlanError("'\(scenario)' selects \(names.count) scenarios; a bisection follows one")
+  /// The plan that decides a case.
+  /// - Throws: PlanError when `selection` is not exactly one case.
+  public func plan(_ selection: Selection, seed: Seed) throws -> Plan {
+    var plan = Plan(selection, seed: seed)
+    let (cases, excluded) = try plan.expand()
+    guard cases.count == 1, let one = cases.first else {
+      let why = excluded.first.map { ": \($0.reason)" } ?? ""
+      throw PlanError("a bisection follows one case, and \(cases.count) are selected\(why)")
     }
-    var plan = Plan(scenarios: names, seed: seed)
-    plan.engines = [engine]
-    plan.held = held
-    plan.schedules = [schedule]
-    switch schedule {
+    switch one.schedule {
     case .staged:
       plan.trials = Self.stagedTrials
       plan.minimumExposures = Self.stagedTrials / 2
     case .race:
       plan.stopAfterLosses = 1
       plan.patience = Self.racePatience
-      plan.minimumExposures = exposuresNeeded("\(names[0]).\(engine.rawValue).race")
+      plan.minimumExposures = exposuresNeeded(one.name)
     }
     return plan
   }
 
-  private func exposuresNeeded(_ cell: String) -> Int? {
-    rates[cell].flatMap { Statistics.exposuresNeeded(rate: $0.lowerBound, confidence: confidence) }
+  private func exposuresNeeded(_ name: CaseName) -> Int? {
+    rates[name].flatMap { Statistics.exposuresNeeded(rate: $0.lowerBound, confidence: confidence) }
   }
 
   /// What the outcome of the plan's run says, and why.
@@ -64,30 +61,35 @@ public struct Bisection: Sendable {
     guard let result = outcome.results.first else {
       return (.unknown, outcome.end.reason ?? "the guest gave no verdict")
     }
-    let count = "\(result.losses) of \(result.exposures) exposures lost data (\(result.cell))"
+    let count =
+      "\(result.count.lostTrials) of \(result.count.exposedTrials) exposed trials lost data (\(result.case))"
     switch result.verdict {
-    case .corrupt: return (.corrupt, count)
+    case .corrupt:
+      // Damage of another kind, or by another way, is not what the bisection follows.
+      if result.count.unexplained > 0 { return (.unknown, "\(count); \(result.reason ?? "unexplained")") }
+      return (.corrupt, count)
     case .inconclusive, .skipped, .error:
       return (.unknown, "\(result.verdict.rawValue): \(result.reason ?? count)")
     case .clean:
       // A guest that died after its verdict may have died of what the verdict did not see.
       guard case .finished = outcome.guest.ending else { return (.unknown, "\(outcome.guest.ending)") }
-      if result.schedule == .staged { return (.clean, count) }
+      if result.case.schedule == .staged { return (.clean, count) }
       return raceAnswer(result, count)
     }
   }
 
-  private func raceAnswer(_ result: CellResult, _ count: String) -> (Answer, String) {
-    guard let rate = rates[result.cell], let needed = exposuresNeeded(result.cell) else {
+  private func raceAnswer(_ result: CaseResult, _ count: String) -> (Answer, String) {
+    guard let rate = rates[result.case], let needed = exposuresNeeded(result.case) else {
       return (
         .unknown,
         "\(count), and nobody measured how often a bad kernel loses: run 'repro calibrate --kernel BAD "
-          + "\(result.scenario)' first"
+          + "\(result.case.scenario)' first"
       )
     }
     let basis =
       "\(rate.kernel) lost \(rate.losses) of \(rate.exposures), so \(needed) make good sure at \(confidence)"
-    return result.exposures >= needed ? (.clean, "\(count); \(basis)") : (.unknown, "\(count); \(basis)")
+    return result.count.exposedTrials >= needed
+      ? (.clean, "\(count); \(basis)") : (.unknown, "\(count); \(basis)")
   }
 
   /// The exit code for `git bisect run`: 0 good (old), 1 bad (new), 125 can't tell.

@@ -1,12 +1,12 @@
 import Foundation
 import Repro
 
-/// Loss rates of cells, measured on kernels known to be bad: what a bisection's "good" rests on.
+/// Loss rates of cases, measured on kernels known to be bad: what a bisection's "good" rests on.
 public struct LossRates: Codable, Sendable, Equatable {
   /// One measurement.
   public struct Rate: Codable, Sendable, Equatable {
-    /// The cell, `fork.pread.race`.
-    public var cell: String
+    /// The case, `fork.pread.race`.
+    public var `case`: CaseName
     /// The kernel it was measured on.
     public var kernel: String
     /// Trials that lost data.
@@ -18,7 +18,7 @@ public struct LossRates: Codable, Sendable, Equatable {
     public var lowerBound: Double { Statistics.lowerBound(losses: losses, exposures: exposures) }
   }
 
-  /// The newest measurement of each cell.
+  /// The newest measurement of each case.
   public private(set) var rates: [Rate] = []
 
   /// No rates.
@@ -57,13 +57,15 @@ public struct LossRates: Codable, Sendable, Equatable {
     }
   }
 
-  /// The rate of a cell.
-  public subscript(cell: String) -> Rate? { rates.first { $0.cell == cell } }
+  /// The rate of a case.
+  public subscript(name: CaseName) -> Rate? { rates.first { $0.case == name } }
 
-  /// Keeps the measurement of `result`, in place of an older one of its cell.
-  public mutating func keep(_ result: CellResult, kernel: String) -> Rate {
-    let rate = Rate(cell: result.cell, kernel: kernel, losses: result.losses, exposures: result.exposures)
-    rates.removeAll { $0.cell == result.cell }
+  /// Keeps the measurement of `result`, in place of an older one of its case.
+  public mutating func keep(_ result: CaseResult, kernel: String) -> Rate {
+    let rate = Rate(
+      case: result.case, kernel: kernel, losses: result.count.lostTrials,
+      exposures: result.count.exposedTrials)
+    rates.removeAll { $0.case == result.case }
     rates.append(rate)
     return rate
   }

@@ -1,7 +1,7 @@
 import Foundation
 import Repro
 
-/// Scenarios by kernels, each cell compared with what the catalogue expects.
+/// Cases by kernels, each cell compared with what the catalogue expects.
 public struct Matrix: Sendable {
   /// A kernel's column.
   public struct Column: Sendable {
@@ -9,8 +9,8 @@ public struct Matrix: Sendable {
     public var kernel: String
     /// Its version, if the guest told it.
     public var version: KernelVersion?
-    /// The cells by name.
-    public var results: [String: CellResult]
+    /// The results by case.
+    public var results: [CaseName: CaseResult]
     /// Why the column is not complete.
     public var failure: String?
     /// Wall time of the guest.
@@ -29,8 +29,8 @@ public struct Matrix: Sendable {
 
   /// One column a kernel, in the order asked for.
   public private(set) var columns: [Column] = []
-  /// The names of the cells, in the order of the plan.
-  public private(set) var cells: [String] = []
+  /// The cases, in the order of the plan.
+  public private(set) var cases: [CaseName] = []
 
   /// An empty matrix.
   public init() {}
@@ -40,10 +40,10 @@ public struct Matrix: Sendable {
     let version = outcome.start.flatMap {
       KernelVersion(release: $0.release, procVersion: "Linux version \($0.release) \($0.build)")
     }
-    var results: [String: CellResult] = [:]
-    for result in outcome.results { results[result.cell] = result }
-    if cells.isEmpty { cells = outcome.start?.cells ?? [] }
-    let isComplete = outcome.start.map { $0.cells.count == outcome.results.count } ?? false
+    var results: [CaseName: CaseResult] = [:]
+    for result in outcome.results { results[result.case] = result }
+    if cases.isEmpty { cases = outcome.start?.cases ?? [] }
+    let isComplete = outcome.start.map { $0.cases.count == outcome.results.count } ?? false
     columns.append(
       Column(
         kernel: kernel, version: version, results: results,
@@ -67,13 +67,13 @@ public struct Matrix: Sendable {
   }
 
   /// How a cell compares with the catalogue.
-  public func judgement(_ result: CellResult, on column: Column) -> Judgement {
+  public func judgement(_ result: CaseResult, on column: Column) -> Judgement {
     if result.verdict == .error { return .unexpected }
     guard result.verdict == .corrupt || result.verdict == .clean, let path = result.path,
       let version = column.version
     else { return .unknown }
     let expectation = Catalogue.standard.expectation(
-      scenario: result.scenario, path: path.rawValue, version: version)
+      result.case, role: result.role, path: path, version: version)
     switch (expectation, result.verdict) {
     case (.corrupt, .corrupt), (.clean, .clean): return .expected
     case (.unknown, _): return .unknown
@@ -89,13 +89,13 @@ public struct Matrix: Sendable {
     }
   }
 
-  private func text(_ cell: String, _ column: Column) -> String {
-    guard let result = column.results[cell] else { return "-" }
+  private func text(_ name: CaseName, _ column: Column) -> String {
+    guard let result = column.results[name] else { return "-" }
     let mark = judgement(result, on: column) == .unexpected ? " !!" : ""
     switch result.verdict {
-    case .corrupt: return "CORRUPT \(result.losses)/\(result.exposures)\(mark)"
-    case .clean: return "clean \(result.exposures)\(mark)"
-    case .inconclusive: return "inconclusive \(result.exposures)"
+    case .corrupt: return "CORRUPT \(result.count.losses)/\(result.count.exposures)\(mark)"
+    case .clean: return "clean \(result.count.exposures)\(mark)"
+    case .inconclusive: return "inconclusive \(result.count.exposures)"
     case .skipped: return "skipped"
     case .error: return "ERROR\(mark)"
     }
@@ -106,18 +106,19 @@ public struct Matrix: Sendable {
   }
 
   private var rows: [[String]] {
-    [["CELL"] + columns.map(heading)] + cells.map { cell in [cell] + columns.map { text(cell, $0) } }
+    [["CASE"] + columns.map(heading)]
+      + cases.map { name in ["\(name)"] + columns.map { text(name, $0) } }
   }
 
   private var remarks: [String] {
     var lines = columns.compactMap { column in column.failure.map { "\(column.kernel): \($0)" } }
     for column in columns {
-      for cell in cells {
-        guard let result = column.results[cell], judgement(result, on: column) == .unexpected else {
+      for name in cases {
+        guard let result = column.results[name], judgement(result, on: column) == .unexpected else {
           continue
         }
         lines.append(
-          "unexpected on \(column.kernel): \(cell) is \(result.verdict.rawValue)"
+          "unexpected on \(column.kernel): \(name) is \(result.verdict.rawValue)"
             + (result.reason.map { " (\($0))" } ?? "; the catalogue says otherwise"))
       }
     }
@@ -145,7 +146,7 @@ public struct Matrix: Sendable {
       var kernel: String
       var version: String?
       var judgement: Judgement
-      var result: CellResult
+      var result: CaseResult
     }
     struct Whole: Encodable {
       var isAsExpected: Bool
@@ -153,7 +154,7 @@ public struct Matrix: Sendable {
       var cells: [Entry]
     }
     let entries = columns.flatMap { column in
-      cells.compactMap { column.results[$0] }.map {
+      cases.compactMap { column.results[$0] }.map {
         Entry(
           kernel: column.kernel, version: column.version?.description, judgement: judgement($0, on: column),
           result: $0)

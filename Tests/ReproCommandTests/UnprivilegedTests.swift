@@ -27,7 +27,7 @@ struct UnprivilegedTests {
     try StartedProgram(Self.nobody + [repro] + arguments).finish()
   }
 
-  private func results(_ end: StartedProgram.End) throws -> [CellResult] {
+  private func results(_ end: StartedProgram.End) throws -> [CaseResult] {
     try end.output.split(separator: "\n").compactMap { line in
       let event = try JSONDecoder().decode(Event.self, from: Data(line.utf8))
       if case .result(let result) = event { return result }
@@ -35,7 +35,7 @@ struct UnprivilegedTests {
     }
   }
 
-  @Test("without the right to /dev/fuse staged cells are skipped, with the remedy")
+  @Test("without the right to /dev/fuse staged cases are skipped, with the remedy")
   func staged() throws {
     let end = try run("run", "--schedule", "staged", "--engine", "pread")
     #expect(end.code == 4)
@@ -44,7 +44,7 @@ struct UnprivilegedTests {
     #expect(end.output.contains("SKIPPED: "))
   }
 
-  @Test("every cell of a race is judged or skipped with a reason, and none is an error")
+  @Test("every case of a race is judged or skipped with a reason, and none is an error")
   func race() throws {
     let end = try run("run", "--schedule", "race", "--engine", "pread", "--trials", "20", "--format", "jsonl")
     #expect(end.signal == nil && end.errors == "")
@@ -53,16 +53,18 @@ struct UnprivilegedTests {
     #expect(!results.isEmpty)
     for result in results {
       #expect(result.verdict != .error, "\(result)")
-      if result.verdict == .skipped { #expect(result.reason?.isEmpty == false, "\(result.cell)") }
+      if result.verdict == .skipped { #expect(result.reason?.isEmpty == false, "\(result.case)") }
     }
   }
 
   @Test("what changes the host is skipped")
   func settings() throws {
-    let end = try run("run", "ksm", "--schedule", "staged", "--engine", "pread", "--format", "jsonl")
+    let end = try run(
+      "run", "ksm", "--schedule", "staged", "--engine", "pread", "--memory", "anon", "--target", "held",
+      "--format", "jsonl")
     let results = try results(end)
     #expect(results.map(\.verdict) == [.skipped])
-    #expect(results.first?.trials == 0)
+    #expect(results.first?.count.trials == 0)
   }
 
   @Test("the other commands need no right", arguments: ["list", "probe"])
@@ -78,7 +80,7 @@ struct UnprivilegedTests {
     let script = """
       mknod \(node) c 10 229 && chmod 666 \(node) && mount --bind \(node) /dev/fuse \
       && exec \(Self.nobody.joined(separator: " ")) \(repro) run fork control-remap control-none \
-      --schedule staged --engine pread --trials 3 --format jsonl
+      --schedule staged --engine pread --memory anon --target held --trials 3 --format jsonl
       """
     let end = try StartedProgram(["unshare", "-m", "sh", "-c", script]).finish()
     let results = try results(end)
@@ -89,8 +91,8 @@ struct UnprivilegedTests {
     }
     #expect(end.signal == nil && end.errors == "")
     #expect(end.code == 1, "the positive control")
-    #expect(results.map(\.scenario) == ["control-remap", "control-none", "fork"])
-    #expect(results.map(\.exposures) == [3, 3, 3])
+    #expect(results.map(\.case.scenario) == ["control-remap", "control-none", "fork"])
+    #expect(results.map(\.count.exposures) == [3, 3, 3])
     #expect(results.map(\.verdict).prefix(2) == [.corrupt, .clean])
     #expect(results.allSatisfy { $0.verdict != .error && $0.verdict != .skipped })
   }

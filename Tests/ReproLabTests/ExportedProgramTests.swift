@@ -22,7 +22,7 @@ struct ExportedProgramTests {
 
   @Test("each kernel loses what it is known to lose", arguments: lost.keys.sorted())
   func verdicts(kernel: String) async throws {
-    let names = Scenario.all.map(\.name).filter { (try? CExport(named: $0)) != nil }
+    let names = Scenario.all.map(\.name).filter { Self.name($0).flatMap { try? CExport($0) } != nil }
     let folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-test")
     defer { folder.remove() }
     let lines = Mutex<[String]>([])
@@ -37,12 +37,17 @@ struct ExportedProgramTests {
         line.hasPrefix("{\"event\":\"verdict\",\"name\":\"\(name)\"") ? line.suffix(2).first : nil
       }
       // Nothing is missing in these guests, so nothing is skipped.
-      #expect(status == [Self.lost[kernel]!.contains(name) ? "1" : "0"], "\(name)")
+      let isLost = Self.lost[kernel]?.contains(name) == true
+      // Since 6.2, and on 6.1 with its later patches, mprotect leads to no write fault: nothing is asked.
+      let silent: [Substring.Element] = name == "mprotect" ? ["0", "3"] : ["0"]
+      #expect(status.count == 1 && (isLost ? ["1"] : silent).contains(status[0]), "\(name): \(status)")
     }
     let verdict = /^[a-z_-]+: [A-Z]{5,}:/
     let verdicts = report.console.split(whereSeparator: \.isNewline).filter { $0.contains(verdict) }
     print(verdicts.map { "\(kernel): \($0)" }.joined(separator: "\n"))
   }
+
+  private static func name(_ scenario: String) -> CaseName? { CaseName("\(scenario).pread.staged") }
 
   /// An /init that runs the programs one after the other, each as a child, with swap on.
   private static func build(_ names: [String], in folder: ScratchFolder) async throws -> String {
@@ -57,7 +62,8 @@ struct ExportedProgramTests {
     }
     let identifiers = names.map { $0.replacingOccurrences(of: "-", with: "_") }
     for (name, identifier) in zip(names, identifiers) {
-      try await compile(identifier, CExport(named: name).source, ["-Dmain=main_\(identifier)"])
+      try await compile(
+        identifier, CExport(try #require(Self.name(name))).source, ["-Dmain=main_\(identifier)"])
     }
     let declarations = identifiers.map { "int main_\($0)(int, char **);" }.joined(separator: "\n")
     let table = zip(names, identifiers).map { "{ \"\($0)\", main_\($1) }," }.joined(separator: "\n")

@@ -1,6 +1,7 @@
 import Foundation
-import Repro
 import Testing
+
+@testable import Repro
 
 @Suite("Bug catalogue")
 struct CatalogueTests {
@@ -17,6 +18,15 @@ struct CatalogueTests {
     measured: none
     summary: lost read
     """
+
+  private func expectation(
+    _ scenario: String, _ path: IOPath, _ version: KernelVersion, memory: String = "anon",
+    role: Scenario.Role = .hazard, in catalogue: Catalogue = .standard
+  ) -> Catalogue.Expectation {
+    let name = CaseName(
+      scenario: scenario, memory: memory, engine: "pread", target: "held", schedule: .staged)
+    return catalogue.expectation(name, role: role, path: path, version: version)
+  }
 
   private func sample(replacing line: String = "", with other: String = "") throws -> Repro.Bug {
     let text = line.isEmpty ? Self.record : Self.record.replacingOccurrences(of: line, with: other)
@@ -57,14 +67,29 @@ struct CatalogueTests {
 
   @Test("FUSE got its pins later than block devices")
   func splitFix() throws {
-    let forkOn = { (path: String, minor: Int) in
-      Catalogue.standard.expectation(scenario: "fork", path: path, version: KernelVersion(6, minor))
+    let forkOn = { (path: IOPath, minor: Int) in expectation("fork", path, KernelVersion(6, minor)) }
+    #expect(forkOn(.block, 4) != .clean)
+    #expect(forkOn(.block, 5) == .clean)
+    #expect(forkOn(.btrfs, 5) == .clean, "btrfs goes through the block layer")
+    #expect(forkOn(.fuse, 8) != .clean)
+    #expect(forkOn(.fuse, 9) == .clean)
+    #expect(forkOn(.nfs, 18) != .clean)
+  }
+
+  @Test("memory decides, as it was measured")
+  func memory() {
+    func lost(_ scenario: String, _ memory: String, _ version: KernelVersion) -> Bool {
+      if case .corrupt = expectation(scenario, .fuse, version, memory: memory) { true } else { false }
     }
-    #expect(forkOn("block", 4) != .clean)
-    #expect(forkOn("block", 5) == .clean)
-    #expect(forkOn("fuse", 8) != .clean)
-    #expect(forkOn("fuse", 9) == .clean)
-    #expect(forkOn("nfs", 18) != .clean)
+    let (old, long) = (KernelVersion(5, 10, patch: 223), KernelVersion(6, 1, patch: 176))
+    #expect(!lost("fork", "thp", old) && lost("fork", "thp", long))
+    #expect(!lost("fork", "hugetlb", old) && !lost("fork", "hugetlb", long))
+    for memory in ["thp", "hugetlb"] {
+      #expect(lost("fork-child-stays", memory, old) && lost("fork-child-stays", memory, long))
+      #expect(expectation("fork-child-stays", .fuse, KernelVersion(6, 12), memory: memory) == .clean)
+    }
+    #expect(expectation("fork", .fuse, old, memory: "memfd") == .unknown)
+    #expect(expectation("fork", .pin, old) == .clean, "registered buffers are pinned")
   }
 
   @Test("a stable release as origin stays in its series")
@@ -86,7 +111,7 @@ struct CatalogueTests {
   func expectations(scenario: String, corrupt: [String]) throws {
     for release in ["5.10.223", "6.1.176", "6.12.117", "7.2.12", "6.18"] {
       let version = try #require(KernelVersion(release))
-      let expectation = Catalogue.standard.expectation(scenario: scenario, path: "fuse", version: version)
+      let expectation = expectation(scenario, .fuse, version)
       if corrupt.contains(release) {
         guard case .corrupt(let bugs) = expectation else {
           Issue.record("\(scenario) on \(release): \(expectation)")
@@ -101,22 +126,19 @@ struct CatalogueTests {
 
   @Test("controls need no record, unknown scenarios and paths get no promise")
   func controls() {
-    let expectation = { (scenario: String, path: String) in
-      Catalogue.standard.expectation(
-        scenario: scenario, path: path, version: KernelVersion(5, 10, patch: 223))
-    }
-    #expect(expectation("control-remap", "fuse") == .corrupt([]))
-    #expect(expectation("control-none", "nfs") == .clean)
-    #expect(expectation("fork-write", "block") == .clean)
-    #expect(expectation("no-such-scenario", "fuse") == .unknown)
-    #expect(expectation("fork", "no-such-path") == .unknown)
+    let version = KernelVersion(5, 10, patch: 223)
+    #expect(expectation("control-remap", .fuse, version, role: .positiveControl) == .corrupt([]))
+    #expect(expectation("control-none", .nfs, version, role: .negativeControl) == .clean)
+    #expect(expectation("fork-write", .block, version, role: .negativeControl) == .clean)
+    #expect(expectation("no-such-scenario", .fuse, version) == .unknown)
+    #expect(expectation("fork", .overlay, version) == .unknown)
   }
 
   @Test("an unknown patch level is unknown only where it matters")
   func unknownPatch() throws {
     let catalogue = try Catalogue(parsing: Self.record)
     let expectation = { (version: KernelVersion) in
-      catalogue.expectation(scenario: "fork", path: "block", version: version)
+      self.expectation("fork", .block, version, in: catalogue)
     }
     #expect(expectation(KernelVersion(5, 10, patch: nil)) == .unknown)
     #expect(expectation(KernelVersion(5, 15, patch: nil)) == .corrupt(catalogue.bugs))
@@ -137,6 +159,7 @@ struct CatalogueTests {
       ("hazard: fork", "hazard fork", 2), ("hazard: fork", "hazard:", 2), ("hazard: fork", "danger: fork", 2),
       ("id: sample", "  sample", 1), ("bad: 5.9", "bad: five", 5), ("fixed: 6.4", "fixed: 6.4.1", 6),
       ("5.10.102", "5.10", 6), ("5.10.102", "5.10.102, 5.10.103", 6), ("paths: block", "paths: blok", 4),
+      ("paths: block", "memory: disk\npaths: block", 4),
       ("confidence: memory", "confidence: hope", 8), ("measured: none", "measured: 6.1 bad", 9),
       ("summary: lost read", "summary: a\nsummary: b", 11), ("source: here\n", "", 1),
       ("source: here", "source: here\nfix: 12ab no hash", 8),
@@ -156,7 +179,7 @@ struct CatalogueTests {
     #expect(lines.contains { $0.contains("`fork-nfs`") && $0.contains("not yet") })
     #expect(lines.contains { $0.contains("`numa-hint`, CVE-2022-48797") })
     #expect(lines.contains { $0.hasSuffix("| corrupt 6.12.107; clean 6.12.117 |") })
-    #expect(!lines.contains { $0.contains("guard-") })
+    #expect(!lines.contains { $0.contains("`guard-") })
     #expect(Set(lines.map { $0.count { $0 == "|" } }) == [7])
   }
 

@@ -1,8 +1,8 @@
 /*
  * What Swift cannot call (variadic or unimported system calls), must not do
  * (anything between fork and _exit) or would optimise away (stores that only
- * another agent sees). Every function returns >= 0, or -errno; none sets errno
- * as its answer.
+ * another agent sees). A function that can fail returns >= 0, or -errno; none sets
+ * errno as its answer.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* --- memory.c: stores, loads and mappings the optimiser must not touch --- */
 
@@ -20,9 +21,11 @@ uint8_t ck_load8(const void *at);
 /* Nothing read before this call may stand in for a read after it. */
 void ck_compiler_barrier(const void *region);
 
-/* Stores values[0], values[1], ... values[0], ... to `at`, at least once, until *stop is not 0.
- * Returns the number n of stores: the last one stored values[(n - 1) % count]. */
-uint64_t ck_store_until(void *at, const uint64_t *values, uint32_t count, const uint32_t *stop);
+/* Stores to `places` words, `stride` bytes apart, in turn, until *stop is not 0 and each has its first:
+ * values[p * rounds], values[p * rounds + 1], ... over and over to place p. Returns the number n of
+ * stores; store k went to place k % places, as its round k / places % rounds. */
+uint64_t ck_store_until(void *first, size_t stride, uint32_t places, const uint64_t *values, uint32_t rounds,
+                        const uint32_t *stop);
 
 /* mremap(2) with MREMAP_MAYMOVE | MREMAP_FIXED: moves the mapping at `from` over `to`. */
 int ck_remap_over(void *from, size_t length, void *to);
@@ -39,10 +42,13 @@ enum {
 int64_t ck_now(void); /* CLOCK_MONOTONIC, nanoseconds */
 int ck_o_direct(void);
 int ck_o_tmpfile(void);
-ssize_t ck_preadv2(int fd, void *buffer, size_t length, int64_t offset);
-ssize_t ck_pwritev2(int fd, const void *buffer, size_t length, int64_t offset);
-/* move_pages(2) of one page of this process; *status is the node, or -errno. node < 0 only asks. */
-int ck_move_page(void *page, int node, int *status);
+ssize_t ck_preadv2(int fd, const struct iovec *parts, int count, int64_t offset);
+ssize_t ck_pwritev2(int fd, const struct iovec *parts, int count, int64_t offset);
+int ck_memfd(const char *name);
+/* move_pages(2) of this process's pages; status[i] is a node, or -errno. Null nodes only ask. */
+int ck_move_pages(size_t count, void **pages, const int *nodes, int *status);
+/* Minor faults of the calling thread so far (getrusage(2), ru_minflt). */
+long ck_thread_faults(void);
 int ck_swapon(const char *path);
 int ck_swapoff(const char *path);
 int ck_unshare_files(void);
@@ -52,6 +58,8 @@ int ck_stay_on_cpu(void);
 int ck_leave_cpu(void);
 int ck_block_device_bytes(int fd, uint64_t *bytes);
 int ck_block_device_sector(int fd, uint32_t *bytes);
+/* fstatfs(2): the magic number of the file system (linux/magic.h). */
+int64_t ck_file_system(int fd);
 /* statx(2) STATX_DIOALIGN, Linux 6.1: memory and file-offset alignment of direct I/O, 0 when
  * the file has none; -ENODATA when the kernel cannot say. */
 int ck_direct_alignment(int fd, uint32_t *memory, uint32_t *offset);
@@ -68,22 +76,31 @@ int ck_word_wait(const uint32_t *word, uint32_t value, int64_t timeout_ns);
 /* --- child.c: fork, and all a child does until _exit --- */
 
 enum ck_child_role {
-  CK_CHILD_EXITS = 0, /* exits at once */
-  CK_CHILD_STAYS = 1, /* keeps its copy of the address space until *go */
-  CK_CHILD_READS = 2, /* reads the page, stays, and after *go copies what it sees */
+  CK_CHILD_EXITS = 0,  /* tells which frames it has, and exits */
+  CK_CHILD_STAYS = 1,  /* the same, and keeps its copy of the address space until *go */
+  CK_CHILD_READS = 2,  /* reads the pages, stays, and after *go copies what it sees */
+  CK_CHILD_WRITES = 3, /* stores to the last word of each page, and stays until *go */
 };
 
-/* Lives in memory that parent and child share. */
+/* `count` pages, `stride` bytes apart, of which the child looks at `length` bytes each. */
+struct ck_child_pages {
+  char *first;
+  size_t stride, length, count;
+};
+
+/* Lives in memory that parent and child share; `entries` follow, one a page, then `copies`. */
 struct ck_child_board {
-  uint32_t ready; /* child: has done what its role asks for while the I/O is in flight */
-  uint32_t go;    /* parent: the I/O is over */
-  uint64_t seen;  /* sum of the page's words, so that the read is not optimised away */
+  uint32_t ready;  /* child: has done what its role asks for while the I/O is in flight */
+  uint32_t go;     /* parent: the I/O is over */
+  uint64_t seen;   /* sum of the pages' words, so that the read is not optimised away */
 };
 
-/* The pid, or -errno. `copy` (shared, `length` bytes) receives the child's view of `page`. */
-int ck_fork_child(int role, struct ck_child_board *board, const void *page, void *copy, size_t length);
-/* A descriptor that every such child closes first; at most 8. */
-void ck_child_closes(int fd);
+/* The pid, or -errno. `entries` (shared) receives the child's pagemap entries of the pages as they are
+ * before it touches any, 0 where they can't be read; `copies` (shared) its view of them after *go. */
+int ck_fork_child(int role, struct ck_child_board *board, const struct ck_child_pages *pages,
+                  uint64_t *entries, void *copies);
+/* A descriptor that every such child closes first; at most 16, then -ENOSPC. */
+int ck_child_closes(int fd);
 void ck_child_keeps(int fd);
 /* Waits for a child's end; 0 with its wait status, or -ETIMEDOUT after which it is still there. */
 int ck_reap(int pid, int64_t timeout_ns, int *status);
@@ -123,3 +140,30 @@ int ck_power_off(void);
 /* Attaches `backing` to a free loop device that detaches itself at its last close, and opens it with
  * O_RDWR | O_DIRECT: the descriptor, or -errno with *step naming the call. */
 int ck_loop_open(int backing, const char **step);
+
+/* --- uring.c: io_uring without liburing, Linux 5.4 or later --- */
+
+/*
+ * One thread at a time uses a ring, and stays alive until what it submitted has been waited for.
+ * The kernel sets up none: -ENOSYS, -EPERM (seccomp, kernel.io_uring_disabled), -ENOMEM (before 5.12,
+ * RLIMIT_MEMLOCK).
+ */
+struct ck_uring;
+/* A ring for at most `entries` (a power of two is best, at most 32768) I/Os at once. */
+int ck_uring_open(uint32_t entries, struct ck_uring **out);
+/* Waits for all that was submitted first, so that nothing writes to the memory afterwards. */
+int ck_uring_close(struct ck_uring *ring);
+/* Pins one buffer, at most 1 GiB, for I/O with `fixed`; -EBUSY when there is one, -ENOMEM beyond
+ * RLIMIT_MEMLOCK. Unregister with no I/O outstanding. */
+int ck_uring_register(struct ck_uring *ring, void *address, size_t length);
+int ck_uring_unregister(struct ck_uring *ring);
+/* Adds an I/O; `fixed` says that it lies within the registered buffer. The tag, below `entries`, tells
+ * its result: -EINVAL when it is not, -EBUSY while another I/O has it. */
+int ck_uring_queue(struct ck_uring *ring, int write, int fixed, int fd, void *address, uint32_t length,
+                   int64_t offset, uint32_t tag);
+/* Submits all that is queued: how many, or -errno, with the rest still queued for the next call. */
+int ck_uring_submit(struct ck_uring *ring);
+/* Waits until `count` I/Os are over, or all that were submitted if they are fewer, and stores the
+ * result of every one that is at results[tag] (bytes or -errno); `results` may be NULL. Returns how
+ * many were stored. */
+int ck_uring_wait(struct ck_uring *ring, uint32_t count, int32_t *results);

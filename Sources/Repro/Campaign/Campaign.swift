@@ -1,72 +1,73 @@
 import CKernel
 import Glibc
 
-/// Watches a run.
-public protocol Observer: AnyObject {
-  /// Something happened that belongs in the report.
-  func receive(_ event: Event)
-  /// `fraction` (0 to 1) of the run is done; `cell` is running.
-  func progress(fraction: Double, cell: String)
-}
-
-/// Carries out a plan: controls first, then cell by cell, each with its verdict.
+/// Carries out a plan: a lane's controls before its first case, then case by case, each with its verdict.
 ///
-/// The order is what makes a verdict believable: the positive control of an engine and schedule
-/// runs before its cells, and if it does not fire they are errors, never clean.
+/// The order is what makes a verdict believable: if a lane's controls do not do what they must, its cases
+/// are errors, never clean.
 public final class Campaign {
   /// What the program calls itself in reports.
   public static let version = "0.1.0"
 
   private let plan: Plan
-  private let cells: [Cell]
+  private let cases: [Case]
+  private let excluded: [(case: Case, reason: String)]
   private let hostState: HostState?
+  private let leftovers: [String]
   private let observer: any Observer
-  private let makeEngine: @Sendable (EngineKind) throws(KernelError) -> any Engine
-  private let kernel: KernelVersion?
+  private let runner: CaseRunner
+  private let kernel = KernelVersion.running
   private let start = Clock.now
-  private var results: [CellResult] = []
+  private var results: [CaseResult] = []
 
   /// A campaign of `plan`.
   /// - Parameters:
-  ///   - hostState: undoes what scenarios change on the host; nil when nothing may be changed.
-  public convenience init(_ plan: Plan, hostState: HostState?, observer: any Observer) {
-    self.init(plan, hostState: hostState, observer: observer, scenarios: Scenario.all) {
-      kind throws(KernelError) in try kind.make()
+  ///   - hostState: undoes what parts change on the host; nil when nothing may be changed.
+  ///   - leftovers: what a killed run had left, and what became of it, one line each.
+  /// - Throws: SelectionError for a scenario that nobody knows.
+  public convenience init(
+    _ plan: Plan, hostState: HostState?, leftovers: [String] = [], observer: any Observer
+  ) throws(SelectionError) {
+    let scenarios = try plan.selection.chosenScenarios()
+    self.init(
+      plan, hostState: hostState, leftovers: leftovers, observer: observer, scenarios: scenarios
+    ) {
+      kind, depth throws(KernelError) in try kind.make(depth)
     }
   }
 
   init(
-    _ plan: Plan, hostState: HostState?, observer: any Observer, scenarios: [Scenario],
-    makeEngine: @escaping @Sendable (EngineKind) throws(KernelError) -> any Engine
+    _ plan: Plan, hostState: HostState?, leftovers: [String] = [], observer: any Observer,
+    scenarios: [Scenario],
+    makeEngine: @escaping EngineMaker
   ) {
     self.plan = plan
     self.hostState = hostState
+    self.leftovers = leftovers
     self.observer = observer
-    self.makeEngine = makeEngine
-    cells = plan.scenarios.compactMap { name in scenarios.first { $0.name == name } }.flatMap { scenario in
-      plan.schedules.flatMap { schedule in
-        plan.engines.map { Cell(scenario: scenario, engine: $0, schedule: schedule) }
-      }
-    }
+    (cases, excluded) = plan.selection.expand(scenarios, depth: plan.depth)
+    runner = CaseRunner(
+      plan: plan, targets: TargetPool(pattern: Pattern(seed: plan.seed.value)), makeEngine: makeEngine)
     hostState?.swapDevice = plan.swapDevice
-    kernel = KernelVersion.running
   }
 
   /// Runs everything and reports it.
   /// - Parameter exitCodes: the dialect whose rule makes one verdict of many.
   /// - Throws: TargetError when the plan names a target that can't be used; nothing has run then.
   public func run(_ exitCodes: ExitCodes) throws(TargetError) -> RunEnd {
-    let scratch = try openScratch()
-    defer { scratch?.target?.close() }
+    try runner.targets.openShared(cases)
+    defer { runner.targets.closeShared() }
     observer.receive(.run(runStart()))
-    for leftover in hostState?.leftovers ?? [] {
-      note("put back what a killed run had left: \(leftover)")
-    }
-    let obstacles = controls(scratch)
-    for scenario in groups() { run(scenario, scratch, obstacles) }
+    for leftover in leftovers { note("put back what a killed run had left: \(leftover)") }
+    // What was asked for by name and means nothing is said; the rest is in `repro list --why-not`.
+    if cases.isEmpty { for one in excluded { note("left out: \(one.case.name): \(one.reason)") } }
+    let lanes = prepareLanes()
+    for group in groups() { run(group, lanes) }
+    hostState?.undoAll()
     let end = RunEnd(
-      verdict: exitCodes.overall(results.map(\.verdict)),
-      reason: results.first { $0.verdict == .error }?.reason,
+      verdict: cases.isEmpty && !excluded.isEmpty ? .skipped : exitCodes.overall(results.map(\.verdict)),
+      reason: cases.isEmpty
+        ? excluded.first?.reason : results.first { $0.verdict == .error }?.reason,
       interruptedBy: interruption, seconds: Double(Clock.now - start) / 1e9)
     observer.receive(.end(end))
     return end
@@ -85,211 +86,131 @@ public final class Campaign {
     return RunStart(
       version: Self.version, release: text(names.release), build: text(names.version),
       machine: text(names.machine), pageSize: kernelPageSize, processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)),
-      plan: plan, cells: cells.map(\.name))
+      plan: plan, cases: cases.map(\.name))
   }
 
-  // MARK: Targets
+  // MARK: Lanes
 
-  /// The race schedule's target, or why there is none.
-  private struct Scratch {
-    var target: ScratchFile?
-    var obstacle: String?
-  }
-
-  private func openScratch() throws(TargetError) -> Scratch? {
-    guard cells.contains(where: { $0.schedule == .race && $0.scenario.raceObstacle == nil }) else {
-      return nil
-    }
-    do throws(TargetError) {
-      let file = try ScratchFile(
-        path: plan.target ?? Plan.standardTarget, overwrite: plan.overwrite, length: RaceCalibration.longest,
-        pattern: Pattern(seed: plan.seed.value))
-      return Scratch(target: file)
-    } catch {
-      // Only a target that somebody named is somebody's mistake.
-      if plan.target != nil && !plan.isTargetOptional { throw error }
-      return Scratch(obstacle: "no target for the race: \(error)")
-    }
-  }
-
-  // MARK: Controls
-
-  private struct Obstacle {
-    var verdict: Verdict
-    var reason: String
-  }
-
-  private struct Lane: Hashable {
-    var engine: EngineKind
-    var schedule: Schedule
-  }
-
-  /// Runs the positive control of every engine and schedule in use.
-  /// - Returns: what keeps the cells of a lane from running.
-  private func controls(_ scratch: Scratch?) -> [Lane: Obstacle] {
-    var obstacles: [Lane: Obstacle] = [:]
+  /// Looks for what the parts of all lanes need, makes their settings, and runs their controls.
+  /// - Returns: what keeps a lane's cases from running.
+  private func prepareLanes() -> [Lane: Controls.Obstacle] {
+    var obstacles: [Lane: Controls.Obstacle] = [:]
     var seen: Set<Lane> = []
-    for cell in cells where cell.schedule == .staged || cell.scenario.raceObstacle == nil {
-      let lane = Lane(engine: cell.engine, schedule: cell.schedule)
-      guard seen.insert(lane).inserted, interruption == nil else { continue }
-      let control = Cell(scenario: .control, engine: cell.engine, schedule: cell.schedule)
-      // A staged control fires every time; a racing one needs an overlap first.
-      let limits =
-        cell.schedule == .staged
-        ? CellLimits(trials: 3, seconds: 30) : CellLimits(trials: 2000, seconds: 10)
-      var result = ControlResult(
-        engine: cell.engine, schedule: cell.schedule, trials: 0, fired: 0, reason: nil, hasFired: false)
-      do {
-        let count = try trials(of: control, limits, nil, scratch) { record, _ in
-          // What it must show is a lost read; other damage proves nothing about seeing those.
-          let isSeen = record.damage.contains { $0.kind == .lostRead && $0.region == .io }
-          result.fired += isSeen ? 1 : 0
-          return self.interruption == nil && !(isSeen && cell.schedule == .race)
-        }
-        result.trials = count.trials
-        result.hasFired = cell.schedule == .staged ? result.fired == count.trials : result.fired > 0
-        if !result.hasFired {
-          result.reason = "the positive control fired in \(result.fired) of \(count.trials) trials"
-          obstacles[lane] = Obstacle(
-            verdict: .error, reason: "\(result.reason ?? ""): this run can't see losses, nothing is known")
-        }
-      } catch let missing as Missing {
-        result.reason = missing.reason
-        obstacles[lane] = Obstacle(verdict: .skipped, reason: missing.reason)
-      } catch {
-        result.reason = "\(error)"
-        obstacles[lane] = Obstacle(verdict: .error, reason: "the positive control failed: \(error)")
+    let controls = Controls(runner: runner) { self.interruption != nil }
+    for lane in cases.map(\.lane) where interruption == nil && seen.insert(lane).inserted {
+      if let obstacle = obstacle(of: lane.parts) {
+        var result = ControlResult(lane)
+        result.reason = obstacle.reason
+        obstacles[lane] = obstacle
+        observer.receive(.control(result))
+        continue
       }
+      let (result, obstacle) = controls.run(lane)
+      obstacles[lane] = obstacle
       observer.receive(.control(result))
     }
     return obstacles
   }
 
-  // MARK: Cells
+  /// What `parts` lack here; makes their settings if that is nothing.
+  private func obstacle(of parts: [any Part]) -> Controls.Obstacle? {
+    if let missing = parts.lazy.compactMap(\.obstacle).first {
+      return Controls.Obstacle(verdict: .skipped, reason: missing)
+    }
+    let settings = parts.flatMap(\.settings)
+    guard let hostState else {
+      return settings.contains { $0.policy == .skip }
+        ? Controls.Obstacle(verdict: .skipped, reason: "settings of the host may not be changed: run as root")
+        : nil
+    }
+    do throws(SettingError) {
+      try hostState.apply(settings)
+      return nil
+    } catch {
+      return Controls.Obstacle(verdict: error.isSkip ? .skipped : .error, reason: "\(error)")
+    }
+  }
 
-  /// The cells, a scenario at a time, since a scenario's settings serve all of its cells.
-  private func groups() -> [[Cell]] {
-    var groups: [[Cell]] = []
-    for cell in cells {
-      if groups.last?.first?.scenario.name == cell.scenario.name {
-        groups[groups.count - 1].append(cell)
+  // MARK: Cases
+
+  /// The cases, a scenario at a time, since a scenario's settings serve all of its cases.
+  private func groups() -> [[Case]] {
+    var groups: [[Case]] = []
+    for one in cases {
+      if groups.last?.first?.scenario.name == one.scenario.name {
+        groups[groups.count - 1].append(one)
       } else {
-        groups.append([cell])
+        groups.append([one])
       }
     }
     return groups
   }
 
-  private func run(_ group: [Cell], _ scratch: Scratch?, _ obstacles: [Lane: Obstacle]) {
-    let scenario = group[0].scenario
-    var groupObstacle = scenario.needs.lazy.compactMap { $0.missing() }.first.map {
-      Obstacle(verdict: .skipped, reason: $0)
-    }
-    if groupObstacle == nil, interruption == nil, let hostState {
-      do throws(KernelError) {
-        try hostState.apply(scenario.settings)
-      } catch {
-        groupObstacle = Obstacle(verdict: .error, reason: "\(error)")
-      }
-    }
-    defer { hostState?.undoAll() }
-    for cell in group {
-      let lane = Lane(engine: cell.engine, schedule: cell.schedule)
-      let racing = cell.schedule == .race ? scenario.raceObstacle : nil
+  private func run(_ group: [Case], _ lanes: [Lane: Controls.Obstacle]) {
+    let mark = hostState?.mark ?? 0
+    defer { hostState?.undo(to: mark) }
+    let groupObstacle = interruption == nil ? obstacle(of: [group[0].scenario]) : nil
+    for one in group {
       let obstacle =
-        racing.map { Obstacle(verdict: .skipped, reason: $0) } ?? obstacles[lane] ?? groupObstacle
-        ?? interruption.map { Obstacle(verdict: .skipped, reason: "stopped by signal \($0)") }
-      let result =
-        obstacle.map { self.result(cell, CellCount(), $0.verdict, $0.reason) } ?? run(cell, scratch)
+        lanes[one.lane] ?? groupObstacle
+        ?? interruption.map { Controls.Obstacle(verdict: .skipped, reason: "stopped by signal \($0)") }
+      let result = obstacle.map { self.result(one, CaseCount(), $0.verdict, $0.reason) } ?? run(one)
       results.append(result)
       observer.receive(.result(result))
     }
   }
 
-  private func run(_ cell: Cell, _ scratch: Scratch?) -> CellResult {
-    let limits = plan.limits(cell.schedule)
-    var last = CellCount()
+  private func run(_ one: Case) -> CaseResult {
+    let limits = plan.limits(one.schedule)
+    var last = CaseCount()
     do {
-      let count = try trials(of: cell, limits, plan.trialNumbers, scratch) { record, count in
+      let count = try runner.run(one, limits, numbers: plan.trialNumbers) { record, count in
         last = count
-        if cell.schedule == .staged || record.isLoss { self.observer.receive(.trial(record)) }
-        self.progress(cell, count, limits)
+        if one.schedule == .staged || record.isLoss { self.observer.receive(.trial(record)) }
+        self.progress(one, count, limits)
         return self.interruption == nil
       }
-      var (verdict, reason) = CellResult.judge(
-        losses: count.losses, exposures: count.exposures, atLeast: plan.minimumExposures(cell.schedule))
+      var (verdict, reason) = count.verdict(atLeast: plan.minimumExposures(one.schedule))
       if let interruption, verdict == .clean {
         (verdict, reason) = (.inconclusive, "stopped by signal \(interruption) after \(count.trials) trials")
       }
       if verdict == .inconclusive, let evidence = count.evidence {
         reason = "\(reason ?? ""); last: \(evidence)"
       }
-      return result(cell, count, verdict, reason, scratch)
-    } catch let missing as Missing {
-      return result(cell, last, .skipped, missing.reason)
+      return result(one, count, verdict, reason)
+    } catch TargetError.missing(let reason) {
+      return result(one, last, .skipped, reason)
     } catch {
       // A harness that broke after a proven loss has still proven it.
-      return result(cell, last, last.losses > 0 ? .corrupt : .error, "\(error)", scratch)
+      return result(one, last, last.lostTrials > 0 ? .corrupt : .error, "\(error)")
     }
   }
 
-  /// Why a cell can't run; not the harness's fault.
-  private struct Missing: Error { var reason: String }
-
-  private func trials(
-    of cell: Cell, _ limits: CellLimits, _ numbers: [Int]?, _ scratch: Scratch?,
-    _ afterTrial: @escaping (TrialRecord, CellCount) -> Bool
-  ) throws -> CellCount {
-    let runner = CellRunner(
-      cell: cell, seed: plan.seed, limits: limits, numbers: numbers, makeEngine: makeEngine,
-      afterTrial: afterTrial)
-    switch cell.schedule {
-    case .race:
-      guard let target = scratch?.target else { throw Missing(reason: scratch?.obstacle ?? "no target") }
-      return try runner.runRace(target)
-    case .staged:
-      // One CPU for all threads of the trial: a page that waits in another CPU's list of pages to
-      // be put on the LRU can be neither reclaimed nor migrated, and a held I/O gains nothing by two.
-      _ = ck_stay_on_cpu()
-      defer { _ = ck_leave_cpu() }
-      let target: any HoldingTarget
-      do throws(KernelError) {
-        target = try plan.held.make(Pattern(seed: plan.seed.value))
-      } catch {
-        throw Missing(reason: plan.held.remedy(error))
-      }
-      defer { target.close() }
-      return try runner.runStaged(target)
+  private func result(_ one: Case, _ count: CaseCount, _ verdict: Verdict, _ reason: String?) -> CaseResult {
+    let target = count.trials == 0 ? nil : runner.targets.description(of: one.target)
+    let path = target.map { one.path(on: $0.path) }
+    func bound(_ exposed: Int) -> Double? {
+      verdict == .clean && exposed > 0
+        ? Statistics.upperBound(exposures: exposed, confidence: plan.confidence) : nil
     }
+    return CaseResult(
+      case: one.name, role: one.scenario.role, depth: plan.depth, opened: target?.name, path: path,
+      verdict: verdict, reason: reason, count: count, upperBound: bound(count.exposedTrials),
+      enteringBound: bound(count.enteringTrials),
+      bugs: verdict == .corrupt && count.unexplained < count.lostTrials ? bugs(one.name, path) : [])
   }
 
-  private func result(
-    _ cell: Cell, _ count: CellCount, _ verdict: Verdict, _ reason: String?, _ scratch: Scratch? = nil
-  ) -> CellResult {
-    let path: IOPath? = count.trials == 0 ? nil : cell.schedule == .staged ? plan.held.path : .block
-    return CellResult(
-      cell: cell.name, scenario: cell.scenario.name, engine: cell.engine, schedule: cell.schedule,
-      target: path == nil ? nil : cell.schedule == .staged ? plan.held.rawValue : scratch?.target?.name,
-      path: path,
-      verdict: verdict, reason: reason, trials: count.trials, exposures: count.exposures,
-      losses: count.losses,
-      upperBound: verdict == .clean
-        ? Statistics.upperBound(exposures: count.exposures, confidence: plan.confidence) : nil,
-      seconds: count.seconds, evidence: count.evidence,
-      bugs: verdict == .corrupt ? bugs(cell.scenario.name, path) : [])
-  }
-
-  private func bugs(_ scenario: String, _ path: IOPath?) -> [String] {
+  private func bugs(_ name: CaseName, _ path: IOPath?) -> [String] {
     guard let path, let kernel else { return [] }
-    return Catalogue.standard.bugs(scenario: scenario, path: path.rawValue)
-      .filter { $0.affects(kernel) != false }.map(\.id)
+    return Catalogue.standard.bugs(name, path).filter { $0.affects(kernel) != false }.map(\.id)
   }
 
-  private func progress(_ cell: Cell, _ count: CellCount, _ limits: CellLimits) {
+  private func progress(_ one: Case, _ count: CaseCount, _ limits: CaseLimits) {
     let ofTrials = Double(count.trials) / Double(max(1, limits.trials))
     let ofTime = count.seconds / limits.seconds
     let here = min(1, max(ofTrials, ofTime))
-    observer.progress(fraction: (Double(results.count) + here) / Double(max(1, cells.count)), cell: cell.name)
+    observer.progress(
+      fraction: (Double(results.count) + here) / Double(max(1, cases.count)), case: one.name)
   }
 }
 

@@ -45,4 +45,11 @@ public enum ExitCodes: String, Sendable, Codable, CaseIterable {
     if verdicts.contains(.skipped), self == .bisect || !verdicts.contains(.clean) { return .skipped }
     return verdicts.isEmpty ? .inconclusive : .clean
   }
+
+  /// The code of several runs in a row: that of the worst verdict, or of a signal that stopped one.
+  public func overall(codes: [Int32]) -> Int32 {
+    let known = Dictionary(Verdict.allCases.map { (code($0), $0) }) { one, _ in one }
+    if let foreign = codes.first(where: { known[$0] == nil }) { return foreign }
+    return code(overall(codes.compactMap { known[$0] }))
+  }
 }

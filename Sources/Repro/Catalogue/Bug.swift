@@ -11,6 +11,8 @@ public struct Bug: Sendable, Hashable, Identifiable {
   public let scenarios: [Glob]
   /// How the I/O takes its reference to the page: `block`, `fuse`, `nfs`, ...
   public let paths: [String]
+  /// The kinds of memory that can lose data; `anon` where the record does not say.
+  public let memories: [String]
   /// Since when kernels have the bug.
   public let bad: Origin
   /// In which releases it is gone.

@@ -3,7 +3,7 @@ struct BugRecord {
   private static let required = [
     "id", "hazard", "scenarios", "paths", "bad", "fixed", "source", "confidence", "measured", "summary",
   ]
-  private static let optional = ["fix", "introduced", "cve", "note"]
+  private static let optional = ["memory", "fix", "introduced", "cve", "note"]
 
   /// The ways an I/O takes its reference to a page, and two for records about no I/O of that kind:
   /// `pin` is a driver's long pin (RDMA, VFIO, an accelerator), `memory` no I/O at all.
@@ -35,7 +35,8 @@ struct BugRecord {
   func bug() throws(CatalogueError) -> Bug {
     Bug(
       id: text("id"), hazard: text("hazard"), scenarios: list("scenarios", " ").map { Glob($0) },
-      paths: try pathNames(), bad: try origin(), fixed: try repair(), fix: try commits("fix"),
+      paths: try pathNames(), memories: try memoryNames(), bad: try origin(), fixed: try repair(),
+      fix: try commits("fix"),
       introduced: try commits("introduced"), cve: list("cve", " "), source: text("source"),
       confidence: try confidence(), measured: try observations(), summary: text("summary"),
       note: record.fields["note"]?.value)
@@ -54,6 +55,17 @@ struct BugRecord {
       throw error(
         "paths", "there is no path '\(unknown)'",
         "use some of \(Self.paths.sorted().joined(separator: " "))")
+    }
+    return names
+  }
+
+  private func memoryNames() throws(CatalogueError) -> [String] {
+    guard record.fields["memory"] != nil else { return [MemoryKind.all[0].name] }
+    let names = list("memory", " ")
+    if let unknown = names.first(where: { MemoryKind.named($0) == nil }) {
+      throw error(
+        "memory", "there is no memory '\(unknown)'",
+        "use some of \(MemoryKind.all.map(\.name).joined(separator: " "))")
     }
     return names
   }

@@ -31,20 +31,27 @@ public struct Catalogue: Sendable, Hashable {
     self.bugs = bugs
   }
 
-  /// The records that a scenario looks for when its I/O takes the given path.
-  public func bugs(scenario: String, path: String) -> [Bug] {
+  /// The records that a case looks for when its I/O takes the given path.
+  public func bugs(_ name: CaseName, _ path: IOPath) -> [Bug] {
     bugs.filter { bug in
-      bug.paths.contains(path) && bug.scenarios.contains { $0.matches(scenario) }
+      bug.memories.contains(name.memory) && bug.paths.contains { path.catalogued.contains($0) }
+        && bug.scenarios.contains { $0.matches(name.scenario) }
     }
   }
 
-  /// What a scenario must find on a kernel if the catalogue is right.
+  /// What a case must find on a kernel if the catalogue is right.
   ///
-  /// A control's result follows from how it is made and needs no record. Anything else is clean only where
-  /// a record says so; a scenario or path without records is unknown.
-  public func expectation(scenario: String, path: String, version: KernelVersion) -> Expectation {
-    if let control = Control(scenario: scenario) { return control.expectation }
-    let known = bugs(scenario: scenario, path: path)
+  /// A control's result follows from its role and needs no record. Anything else is clean only where a
+  /// record says so; a case or path without records is unknown.
+  public func expectation(
+    _ name: CaseName, role: Scenario.Role, path: IOPath, version: KernelVersion
+  ) -> Expectation {
+    switch role {
+    case .positiveControl: return .corrupt([])
+    case .negativeControl: return .clean
+    case .hazard: break
+    }
+    let known = bugs(name, path)
     let present = known.filter { $0.affects(version) == true }
     if !present.isEmpty { return .corrupt(present) }
     let ruledOut = known.allSatisfy { $0.affects(version) == false }
@@ -61,29 +68,5 @@ extension Catalogue {
     case clean
     /// The catalogue can't tell.
     case unknown
-  }
-
-  /// The scenarios whose result is known without looking at the kernel.
-  private enum Control {
-    /// User space replaces the page itself, as a buggy kernel would.
-    case replaced
-    /// Nothing happens to the page, or the device reads from it instead of writing to it.
-    case harmless
-
-    init?(scenario: String) {
-      switch scenario {
-      case "control-remap": self = .replaced
-      case "control-none": self = .harmless
-      case _ where scenario.hasSuffix("-write"): self = .harmless
-      default: return nil
-      }
-    }
-
-    var expectation: Expectation {
-      switch self {
-      case .replaced: .corrupt([])
-      case .harmless: .clean
-      }
-    }
   }
 }

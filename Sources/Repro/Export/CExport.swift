@@ -1,93 +1,110 @@
-/// A staged scenario as one C file that needs nothing but libc and the kernel's headers, for those
-/// who want to see a loss without this suite.
+/// Writes a staged case as one C program without dependencies, to read and to send.
 ///
-/// Nothing in it is a copy: the frame is `fixtures/export/skeleton.c.in`, the hazard is the
-/// ``CFragment`` beside the hazard's own code, and all else comes from the scenario, the layout of
+/// The text is composed of what the case's parts have in C; what they have in common is in
+/// `fixtures/export/skeleton.c.in`. Numbers and words come from where the suite has them: the layout of
 /// a trial, the exit codes and the catalogue of bugs.
 public struct CExport {
-  private let scenario: Scenario
+  private let one: Case
   private let fragment: CFragment
+  private let target: CTarget
 
-  /// The program for `scenario`.
-  /// - Throws: PlanError for a negative control with a direct write, which is not exported.
-  public init(_ scenario: Scenario) throws(PlanError) {
-    guard let fragment = scenario.cFragment else {
+  private var scenario: Scenario { one.scenario }
+
+  /// The program for `one`.
+  /// - Throws: PlanError for a case that can't be written in C.
+  public init(_ one: Case) throws(PlanError) {
+    if let reason = one.exclusion(depth: 1) { throw PlanError("\(one.name) means nothing: \(reason)") }
+    guard let fragment = one.scenario.c else {
       throw PlanError(
-        "\(scenario.name) can't be exported: only scenarios that read are, a direct write has nothing to lose"
-      )
+        "\(one.scenario.name) can't be exported: only scenarios of one hazard, one read and one store are")
     }
-    self.scenario = scenario
+    guard let target = one.target.kind.c else {
+      throw PlanError("\(one.name) can't be exported: only staged cases are, on a held target")
+    }
+    self.one = one
     self.fragment = fragment
+    self.target = target
   }
 
-  /// The program for the scenario of that name.
-  /// - Throws: PlanError when there is none, or it can't be exported.
-  public init(named name: String) throws(PlanError) {
-    guard let scenario = Scenario.all.first(where: { $0.name == name }) else {
-      throw PlanError("no scenario '\(name)'; 'repro list' names them all")
+  /// The program for the case of that name.
+  /// - Throws: PlanError when there is none, or it can't be written in C.
+  public init(_ name: CaseName) throws(PlanError) {
+    let selection = Selection(name)
+    let chosen = Scenario.named(name.scenario).map { [$0] } ?? []
+    let (cases, excluded) = selection.expand(chosen, depth: 1)
+    guard let one = cases.first else {
+      throw PlanError("\(name) means nothing: \(excluded.first?.reason ?? "no part of that name")")
     }
-    try self.init(scenario)
+    try self.init(one)
   }
+
+  private var parts: [any CPart] { [one.memory.c, one.engine.c, target, fragment] }
 
   /// The C text, in the kernel's style.
   public var source: String {
-    let plan = Plan(scenarios: [scenario.name], seed: Seed(0))
-    let text = Self.template(PackageResources.skeleton_c_in).filled([
-      "head": head,
-      "includes": (fragment.includes + (settings.isEmpty ? [] : ["signal.h"])).map { "#include <\($0)>" }
-        .joined(separator: "\n"),
-      "exitCodes": "enum { \(exitCodes { "\($1.rawValue.uppercased()) = \($0)" }) };",
-      "layout": """
-      enum { IO_END = \(layout.io.upperBound), STORE_START = \(layout.store.lowerBound), \
-      STORE_END = \(layout.store.upperBound) };
-      """,
-      "name": scenario.name,
-      "settings": settings,
-      "putBack": settings.isEmpty ? "" : "put_back(0), ",
-      "changeSettings": settings.isEmpty
-        ? ""
-        : """
-        for (int i = 0; i < 4; i++)
-        \tsignal((int[]){ SIGINT, SIGTERM, SIGHUP, SIGALRM }[i], put_back);
-        for (int i = 0; i < \(files.count); i++)
-        \tset(settings[i].file, settings[i].value, settings[i].before);
-        """,
-      "globals": Self.tabbed(fragment.globals),
-      "setUp": Self.tabbed(fragment.setUp),
-      "prepare": Self.tabbed(fragment.prepare),
-      "act": Self.tabbed(fragment.act),
-      "settle": fragment.settle.isEmpty
-        ? "" : Self.tabbed(fragment.settle) + "\ngood = good && intact(number, before);",
-      "again": fragment.canBeRefused
-        ? "if (!exposed)\t/* refused because of the read, or always? */\n\texposed = act();" : "",
-      "trials": String(plan.limits(.staged).trials),
-      "enough": String(plan.minimumExposures(.staged)),
-    ])
-    return Self.withSortedIncludes(text)
+    let plan = Plan(Selection(one.name), seed: Seed(0))
+    func together(_ field: (any CPart) -> String) -> String {
+      Self.tabbed(parts.map(field).filter { !$0.isEmpty }.joined(separator: "\n\n"))
+    }
+    let includes = Set(parts.flatMap(\.includes) + (files.isEmpty ? [] : ["signal.h"]))
+    var values: [String: String] = [:]
+    values["head"] = head
+    values["includes"] = includes.sorted().map { "#include <\($0)>" }.joined(separator: "\n")
+    values["exitCodes"] = "enum { \(exitCodes { "\($1.rawValue.uppercased()) = \($0)" }) };"
+    values["layout"] =
+      "enum { IO_END = \(layout.io.upperBound), STORE_START = \(layout.touch.lowerBound), "
+      + "STORE_END = \(layout.touch.upperBound) };"
+    values["name"] = scenario.name
+    values["settings"] = settings
+    values["putBack"] = files.isEmpty ? "" : "put_back(0), "
+    values["changeSettings"] = files.isEmpty ? "" : "change_settings();"
+    values["globals"] = together(\.globals)
+    values["setUp"] = Self.tabbed(parts.map(\.setUp).filter { !$0.isEmpty }.joined(separator: "\n"))
+    values["mapSize"] = Self.tabbed(one.memory.c.mapSize)
+    values["renew"] = Self.tabbed(one.memory.c.renew)
+    values["prove"] = Self.tabbed(one.memory.c.prove)
+    values["open"] = Self.tabbed(target.open)
+    values["read"] = Self.tabbed(one.engine.c.read)
+    values["prepare"] = Self.tabbed(fragment.prepare)
+    values["act"] = Self.tabbed(fragment.act)
+    values["settle"] =
+      fragment.settle.isEmpty
+      ? "" : Self.tabbed(fragment.settle) + "\ngood = good && intact(number, before);"
+    values["again"] =
+      fragment.canBeRefused
+      ? "if (!exposed)\t/* refused because of the read, or always? */\n\texposed = act();" : ""
+    values["trials"] = String(plan.limits(.staged).trials)
+    values["enough"] = String(plan.minimumExposures(.staged))
+    return Self.withSortedIncludes(Self.template(PackageResources.skeleton_c_in).filled(values))
   }
 
-  /// The bytes of a trial: those of ``CellRunner`` on the smallest page there is. On larger pages
+  /// The bytes of a trial: those of ``Staged`` on the smallest page there is. On larger pages
   /// the rest of the page is the hazard's but not verified.
   private let layout = Layout(
-    .read, length: 4096, pageSize: 4096, alignment: HeldFile.blockSize, storeLength: CellRunner.stagedStore)
+    .read, length: 4096, pageSize: 4096, alignment: HeldFile.blockSize, touchLength: Staged.touchLength)
 
   private func exitCodes(_ text: (Int32, Verdict) -> String) -> String {
     Verdict.allCases.map { (ExitCodes.default.code($0), $0) }.sorted { $0.0 < $1.0 }.map(text)
       .joined(separator: ", ")
   }
 
-  /// The settings that are files; swap is not for a small program to make.
-  private var files: [String] {
-    scenario.settings.compactMap { setting in
-      guard case .file(let path, let value, _) = setting else { return nil }
-      return "{ \"\(path)\", \"\(value)\", \"\" },"
+  /// The settings that are files, with what is put there; swap is not for a small program to make.
+  private var files: [(path: String, value: String)] {
+    one.parts.flatMap(\.settings).compactMap { setting in
+      switch setting.change {
+      // Where other values will do too, the program says what it misses.
+      case .file(let path, let value, let accepted): accepted.isEmpty ? (path, value) : nil
+      case .more(let path, let count): (path, "+\(count)")
+      case .swap: nil
+      }
     }
   }
 
   private var settings: String {
     if files.isEmpty { return "" }
     return Self.template(PackageResources.settings_c_in).filled([
-      "table": files.joined(separator: "\n"), "count": String(files.count),
+      "table": files.map { "{ \"\($0.path)\", \"\($0.value)\", \"\", 0 }," }.joined(separator: "\n"),
+      "count": String(files.count),
     ])
   }
 
@@ -127,14 +144,14 @@ extension CExport {
       lines +=
         [""] + scenario.drawing.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
-    for bug in Catalogue.standard.bugs(scenario: scenario.name, path: IOPath.fuse.rawValue) {
+    for bug in Catalogue.standard.bugs(one.name, one.path(on: one.target.kind.path ?? .block)) {
       lines += [""] + Self.wrapped(describe(bug))
     }
-    let needs = ["root"] + scenario.needs.map(\.rawValue)
+    let needs = ["root"] + one.parts.flatMap(\.needs).map(\.name)
     lines += [""] + Self.wrapped("Needs \(needs.joined(separator: ", ")). Build and run:")
     lines += ["\tgcc -Wall -Wextra -O2 -static \(scenario.name).c && ./a.out [TRIALS]"]
     lines += Self.wrapped("Exits with \(exitCodes { "\($0) \($1.rawValue)" }).")
-    lines += ["Written by repro \(Campaign.version): repro export --c \(scenario.name)"]
+    lines += ["Written by repro \(Campaign.version): repro export --c \(one.name)"]
     return "/*\n" + lines.map { $0.isEmpty ? " *" : " * \($0)" }.joined(separator: "\n") + "\n */"
   }
 

@@ -21,9 +21,16 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     case exits = 0
     case stays = 1
     case reads = 2
+    case writes = 3
   }
 
-  static func cFragment(_ role: Child) -> CFragment {
+  static let copies = Guard(
+    "fork-copies-pinned", "fork gave the child a copy at once: another frame in its page tables")
+
+  static let childIsCopied = Guard(
+    "child-store-copies", "the child's store to the shared page left the parent its frame")
+
+  static func cFragment(_ role: Child) -> CFragment? {
     switch role {
     case .exits:
       CFragment(
@@ -43,6 +50,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
         settle: """
           end_child();
           """)
+    case .writes: nil  // its program would need another toucher than the store
     case .reads:
       lasting(
         born: "\n  byte = *(volatile char *)buf; /* maps the page */",
@@ -96,63 +104,101 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
   }
 
   private let role: Child
-  private let pageSize: Int
-  /// Shared with the child: the board, and from the second page on its copy of the page.
+  private let depth: Int
+  /// Shared with the child: the board, its pagemap entries, and its copies of the pages.
   private let shared: UnsafeMutableRawPointer
+  private let length: Int
+  private let copiesStart: Int
   private var pid: pid_t = 0
+  /// The frames that the child had when it was born; nil where they are hidden.
+  private var childFrames: [UInt64?]
 
   private var board: UnsafeMutablePointer<ck_child_board> {
     shared.assumingMemoryBound(to: ck_child_board.self)
   }
-  private var copy: UnsafeMutableRawPointer { shared + pageSize }
+  private var entries: UnsafeMutablePointer<UInt64> {
+    (shared + MemoryLayout<ck_child_board>.stride).assumingMemoryBound(to: UInt64.self)
+  }
+  private var copies: UnsafeMutableRawPointer { shared + copiesStart }
 
-  init(_ role: Child, pageSize: Int) throws(KernelError) {
+  init(_ role: Child, depth: Int) throws(KernelError) {
     self.role = role
-    self.pageSize = pageSize
+    self.depth = depth
+    childFrames = Array(repeating: nil, count: depth)
+    let head = MemoryLayout<ck_child_board>.stride + depth * 8
+    copiesStart = (head + kernelPageSize - 1) / kernelPageSize * kernelPageSize
+    length = copiesStart + (role == .reads ? depth * kernelPageSize : 0)
     var at: UnsafeMutableRawPointer?
-    try check(ck_map(2 * pageSize, 1, &at), "mmap shared with the child")
+    try check(ck_map(length, 1, &at), "mmap shared with the child")
     guard let at else { throw KernelError("mmap shared with the child", .noMemory) }
     shared = at
   }
 
-  deinit { munmap(shared, 2 * pageSize) }
+  deinit { munmap(shared, length) }
 
-  func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
+  func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     ck_word_store(&board.pointee.ready, 0)
     ck_word_store(&board.pointee.go, 0)
-    pid = try check(ck_fork_child(role.rawValue, board, page.address, copy, pageSize), "fork")
-    page.timeline.mark(.hazard, "fork() returned child \(pid)")
+    for page in 0..<depth { entries[page] = 0 }
+    var told = pages.forChild
+    pid = try check(ck_fork_child(role.rawValue, board, &told, entries, copies), "fork")
+    pages.timeline.mark(.hazard, "fork() returned child \(pid)")
     switch role {
     case .exits:
       // A race must not wait here until the child gets a CPU: the I/O would be over by then.
-      if page.schedule == .staged { try reap(page) }
-      return .applied(page.schedule == .staged ? "child forked and gone" : "child forked, exits at once")
+      if pages.schedule == .staged { try reap(pages) }
+      return [.applied(pages.schedule == .staged ? "child forked and gone" : "child forked, exits at once")]
     case .stays:
-      return .applied("child forked and alive")
+      // Its frames must be told before a store replaces ours; a race goes on without waiting.
+      if pages.schedule == .staged { try awaitChild(pages, "tell its frames") }
+      return [.applied("child forked and alive")]
     case .reads:
-      let deadline = Clock.now + page.patience
-      while ck_word_load(&board.pointee.ready) == 0 {
-        if Clock.now > deadline { throw KernelError("wait for the child to read the page", .timedOut) }
-        _ = ck_word_wait(&board.pointee.ready, 0, deadline - Clock.now)
-      }
-      return .applied("child forked, read the page and is alive")
+      try awaitChild(pages, "read the page")
+      return [.applied("child forked, read the page and is alive")]
+    case .writes:
+      try awaitChild(pages, "write to the page")
+      return [.applied("child forked, wrote to the page and is alive")]
     }
   }
 
-  func settle(_ page: PageUnderIO) throws(KernelError) -> [Damage] {
-    guard pid > 0 else { return [] }
-    ck_word_store(&board.pointee.go, 1)
-    ck_word_wake(&board.pointee.go)
-    try reap(page)
-    page.timeline.mark(.hazard, "child gone")
-    return role == .reads ? page.leak(copy) : []
+  private func awaitChild(_ pages: PagesUnderIO, _ what: String) throws(KernelError) {
+    let deadline = Clock.now + pages.patience
+    while ck_word_load(&board.pointee.ready) == 0 {
+      if Clock.now > deadline { throw KernelError("wait for the child to \(what)", .timedOut) }
+      _ = ck_word_wait(&board.pointee.ready, 0, deadline - Clock.now)
+    }
   }
 
-  private func reap(_ page: PageUnderIO) throws(KernelError) {
+  func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] {
+    guard pid > 0 || role == .exits else { return [] }
+    if pid > 0 {
+      ck_word_store(&board.pointee.go, 1)
+      ck_word_wake(&board.pointee.go)
+      try reap(pages)
+      pages.timeline.mark(.hazard, "child gone")
+    }
+    for page in 0..<depth { childFrames[page] = PageMapEntry(raw: entries[page]).frame }
+    return role == .reads ? (0..<depth).map { View(page: $0, copy: copies + $0 * pages.size) } : []
+  }
+
+  /// A child with another frame got a copy at once, since fork saw the page as pinned. With the same frame
+  /// the page was shared, and what asks is the store's write fault. Where frames are hidden, a store that
+  /// took no fault tells that the page was not shared.
+  func asked(_ page: Observation, _ number: Int) -> Guard? {
+    if let parent = page.arrival?.frame, let child = childFrames[number] {
+      if child != parent { return Self.copies }
+    } else if page.arrival?.frame == nil, role != .writes, page.faults == 0 {
+      return Self.copies
+    }
+    if role == .writes { return page.keptFrame == true ? Self.childIsCopied : nil }
+    return page.faults > 0 && page.keptFrame != false ? .writeFaultReuses : nil
+  }
+
+  private func reap(_ pages: PagesUnderIO) throws(KernelError) {
     let child = pid
     pid = 0
     var status: CInt = 0
-    let result = ck_reap(child, page.patience, &status)
+    let result = ck_reap(child, pages.patience, &status)
     if result < 0 { kill(child, SIGKILL) }
     try check(result, "wait for child \(child) to end")
     if status != 0 { throw KernelError("child \(child) ended with status \(status)", .noChildProcess) }

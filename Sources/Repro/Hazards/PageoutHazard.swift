@@ -4,7 +4,7 @@ import CKernel
 /// See ``drawing``.
 /// 5.9 to 5.19; since then the swap entry remembers that the page was exclusive (1493a1913e34).
 /// Since 5.10.9 reclaim refuses pages that are pinned, not merely referenced (feb889fb40fa).
-final class PageoutHazard: Hazard {
+final class PageoutHazard: Hazard, Sendable {
   static let drawing = """
     reader                        kernel                    hazard / store
     read(fd, buf) ------------->  takes P1 behind buf
@@ -55,25 +55,38 @@ final class PageoutHazard: Hazard {
       return true;
       """,
     settle: """
-      act(); /* a dirty bit lost with the I/O shows now */
-      """,
-    canBeRefused: true)
+      if (act()) /* so it was refused because of the read; a dirty bit lost with it shows now */
+        exposed = true;
+      """)
 
+  let refusal: Guard? = Guard(
+    "reclaim-leaves-pinned", "MADV_PAGEOUT left the page mapped while the I/O had it, and took it afterwards")
+  private static let remembers = Guard(
+    "swap-entry-remembers-exclusive", "the page went to a swap entry and back, and the store kept its frame")
   let lossOnSecondLook: Damage.Kind? = .lostAfterSwap
   /// A store that comes before the load brings the page back writable, with nothing left to copy.
   let toleratesStores = false
 
-  func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
-    try page.arena.advise(CInt(CK_MADV_PAGEOUT), "MADV_PAGEOUT", from: page.address, page.size)
-    guard try page.entry().isSwapped else { return .refused("MADV_PAGEOUT left the page mapped") }
-    page.timeline.mark(.hazard, "pagemap: page is a swap entry")
-    _ = ck_load8(page.address)
-    return .applied("page became a swap entry and was read back")
+  func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
+    for run in pages.runs { try advise(CInt(CK_MADV_PAGEOUT), "MADV_PAGEOUT", run.start, run.length) }
+    let entries = try pages.entries()
+    if let first = entries.firstIndex(where: \.isSwapped) {
+      pages.timeline.mark(.hazard, "pagemap: page \(first) is a swap entry")
+    }
+    return zip(pages.addresses, entries).map { address, entry in
+      guard entry.isSwapped else { return .refused("MADV_PAGEOUT left the page mapped") }
+      _ = ck_load8(address)
+      return .applied("page became a swap entry and was read back")
+    }
   }
 
   /// The data must survive a trip to swap: a dirty bit lost with the I/O shows as old bytes here.
-  func settle(_ page: PageUnderIO) throws(KernelError) -> [Damage] {
-    _ = try act(page)
+  func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] {
+    _ = try act(pages)
     return []
+  }
+
+  func asked(_ page: Observation, _ number: Int) -> Guard? {
+    page.faults > 0 && page.keptFrame != false ? Self.remembers : nil
   }
 }

@@ -1,10 +1,7 @@
-import CKernel
-import Glibc
-
 /// The positive control: user space replaces the page, exactly as a buggy kernel would.
 /// See ``drawing``.
 /// It fires on every kernel and needs no privilege: when it does not, the suite can't see losses.
-final class RemapHazard: Hazard {
+final class RemapHazard: Hazard, Sendable {
   static let drawing = """
     reader                        kernel                 hazard
     read(fd, buf) ------------->  takes P1 behind buf
@@ -14,25 +11,19 @@ final class RemapHazard: Hazard {
     verify: buf is P2: LOST READ
     """
 
+  /// The memory says how: it is a C program's `replace` too.
   static let cFragment = CFragment(
     act: """
-      void *copy = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
-            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-      if (copy == MAP_FAILED)
-        END(ERROR, "mmap: %m");
-      memcpy(copy, buf, page_size);
-      if (mremap(copy, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, buf) != buf)
-        END(ERROR, "mremap: %m");
-      return true;
+      return replace();
       """)
 
-  func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
-    var copy: UnsafeMutableRawPointer?
-    try check(ck_map(page.size, 0, &copy), "mmap the new page")
-    guard let copy else { return .noEffect("mmap gave no page") }
-    memcpy(copy, page.address, page.size)
-    try check(ck_remap_over(copy, page.size, page.address), "mremap over the page")
-    return .applied("mremap put a copy of the page over it")
+  let replacesFrames = true
+
+  func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
+    for address in pages.addresses { try pages.memory.replace(address) }
+    return [.applied("user space put another page over it, with the same bytes")]
   }
+
+  /// User space does it; no guard is asked.
+  func asked(_ page: Observation, _ number: Int) -> Guard? { Guard.none }
 }

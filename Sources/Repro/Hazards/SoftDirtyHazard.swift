@@ -2,7 +2,7 @@
 /// them (Documentation/admin-guide/mm/soft-dirty.rst). Checkpointing does it to running programs.
 /// See ``drawing``.
 /// Same break and mend as mprotect: 5.9 to 5.19. Since 6.5 pinned pages are left alone.
-final class SoftDirtyHazard: Hazard {
+final class SoftDirtyHazard: Hazard, Sendable {
   static let drawing = """
     reader                        kernel                    hazard / store
     read(fd, buf) ------------->  takes P1 behind buf
@@ -36,11 +36,18 @@ final class SoftDirtyHazard: Hazard {
       """,
     canBeRefused: true)
 
-  func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome {
-    if !(try page.entry().isSoftDirty) { return .noEffect("the page was not soft-dirty before") }
+  let refusal: Guard? = Guard(
+    "clear-refs-leaves-pinned",
+    "clear_refs left the page soft-dirty while the I/O had it, and cleared it afterwards")
+
+  func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
+    let before = try pages.entries()
     try KernelFile.write("/proc/self/clear_refs", "4")
-    return try page.entry().isSoftDirty
-      ? .refused("clear_refs left the page soft-dirty (the kernel skips pinned pages)")
-      : .applied("clear_refs cleared the page's soft-dirty bit")
+    return zip(before, try pages.entries()).map { before, after in
+      if !before.isSoftDirty { return .noEffect("the page was not soft-dirty before") }
+      return after.isSoftDirty
+        ? .refused("clear_refs left the page soft-dirty (the kernel skips pinned pages)")
+        : .applied("clear_refs cleared the page's soft-dirty bit")
+    }
   }
 }

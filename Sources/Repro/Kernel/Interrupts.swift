@@ -1,6 +1,6 @@
 import CKernel
 
-/// Signals that ask the program to stop (SIGINT, SIGTERM, SIGHUP), noted instead of ending it.
+/// Signals that ask the program to stop (SIGINT, SIGTERM, SIGHUP, SIGQUIT), noted instead of ending it.
 public enum Interrupts {
   /// From now on they are noted.
   public static func note() { ck_note_interrupts() }

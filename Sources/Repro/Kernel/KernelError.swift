@@ -15,8 +15,9 @@ public struct KernelError: Error, Equatable, CustomStringConvertible {
   }
 
   /// The error of a C library function that has just failed.
-  static func last(_ call: String) -> KernelError {
-    KernelError(call, Errno(rawValue: Glibc.errno))
+  static func last(_ call: @autoclosure () -> String) -> KernelError {
+    let errno = Glibc.errno  // first: building the text may call functions that set it
+    return KernelError(call(), Errno(rawValue: errno))
   }
 
   /// `open /dev/fuse: Permission denied`.

@@ -49,4 +49,7 @@ public enum KernelFile {
     }
     return String(text[text.index(after: open)..<close])
   }
+
+  /// Whether any swap is on.
+  static var hasSwap: Bool { ((try? read("/proc/swaps")) ?? "").split(separator: "\n").count > 1 }
 }

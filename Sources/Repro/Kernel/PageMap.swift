@@ -8,18 +8,23 @@ struct PageMapEntry: Sendable, Equatable {
 
   var isPresent: Bool { raw >> 63 & 1 == 1 }
   var isSwapped: Bool { raw >> 62 & 1 == 1 }
+  /// A page of a file, or shared anonymous memory.
+  var isFileOrShared: Bool { raw >> 61 & 1 == 1 }
+  /// Mapped here and nowhere else.
+  var isExclusive: Bool { raw >> 56 & 1 == 1 }
   var isSoftDirty: Bool { raw >> 55 & 1 == 1 }
-  /// The physical frame, 0 without CAP_SYS_ADMIN, nil when nothing is mapped.
-  var frame: UInt64? { isPresent ? raw & (1 << 55 - 1) : nil }
+  /// The physical frame; nil without CAP_SYS_ADMIN, which hides it, or when nothing is mapped.
+  var frame: UInt64? {
+    let frame = raw & (1 << 55 - 1)
+    return isPresent && frame != 0 ? frame : nil
+  }
 }
 
-/// What stands behind an address of this process, asked of the kernel.
-struct PageMap: ~Copyable, Sendable {
+/// What stands behind addresses of this process, asked of the kernel.
+final class PageMap: Sendable {
   private let descriptor: FileDescriptor
-  private let pageSize: Int
 
-  init(pageSize: Int) throws(KernelError) {
-    self.pageSize = pageSize
+  init() throws(KernelError) {
     descriptor = try attempt("open /proc/self/pagemap") {
       try FileDescriptor.open("/proc/self/pagemap", .readOnly, options: .closeOnExec)
     }
@@ -28,16 +33,40 @@ struct PageMap: ~Copyable, Sendable {
   deinit { try? descriptor.close() }
 
   func entry(of address: UnsafeRawPointer) throws(KernelError) -> PageMapEntry {
-    var raw: UInt64 = 0
-    let offset = Int(UInt(bitPattern: address) / UInt(pageSize)) * 8
-    let read = pread(descriptor.rawValue, &raw, 8, offset)
-    if read != 8 { throw .last("read /proc/self/pagemap") }
-    return PageMapEntry(raw: raw)
+    try entries(of: address, count: 1)[0]
   }
 
-  /// The physical frame behind `address`; nil when hidden (needs CAP_SYS_ADMIN) or not mapped.
-  func frame(of address: UnsafeRawPointer) -> UInt64? {
-    guard let frame = try? entry(of: address).frame, frame != 0 else { return nil }
-    return frame
+  /// The entries of `count` pages that follow each other.
+  func entries(of address: UnsafeRawPointer, count: Int) throws(KernelError) -> [PageMapEntry] {
+    let offset = Int(UInt(bitPattern: address) / UInt(kernelPageSize)) * 8
+    var read = 0
+    let raw = [UInt64](unsafeUninitializedCapacity: count) { buffer, initialized in
+      read = pread(descriptor.rawValue, buffer.baseAddress, count * 8, offset)
+      initialized = max(0, read) / 8
+    }
+    if raw.count != count { throw .last("read /proc/self/pagemap") }
+    return raw.map(PageMapEntry.init)
+  }
+}
+
+/// What the kernel uses a physical page for: its word of /proc/kpageflags (linux/kernel-page-flags.h).
+struct PageFlags: Sendable, Equatable {
+  let raw: UInt64
+
+  private func has(_ bit: Int) -> Bool { raw >> UInt64(bit) & 1 == 1 }
+  var isAnonymous: Bool { has(12) }
+  var isSwapCache: Bool { has(13) }
+  var isHugetlb: Bool { has(17) }
+  var isKSM: Bool { has(21) }
+  var isTransparentHuge: Bool { has(22) }
+  var isZeroPage: Bool { has(24) }
+
+  /// The flags of `frame`; nil where they are hidden (not root) or the kernel has none.
+  static func of(_ frame: UInt64) -> PageFlags? {
+    let file = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC)
+    if file < 0 { return nil }
+    defer { close(file) }
+    var raw: UInt64 = 0
+    return pread(file, &raw, 8, off_t(frame * 8)) == 8 ? PageFlags(raw: raw) : nil
   }
 }

@@ -28,6 +28,8 @@ public struct Damage: Sendable, Codable, Equatable {
     case io
     /// Stored to by the CPU.
     case store
+    /// Covered by the second read of the page.
+    case second
     /// Neither.
     case untouched
     /// The child's view of the page.
@@ -50,7 +52,9 @@ public struct Damage: Sendable, Codable, Equatable {
   public var region: Region
   /// When it was seen.
   public var look: Look
-  /// First bad byte, counted from the start of the buffer.
+  /// Which of the pages under I/O, from 0.
+  public var page = 0
+  /// First bad byte, counted from the start of the page's piece of the buffer.
   public var offset: Int
   /// Bytes from the first to the last bad one.
   public var length: Int

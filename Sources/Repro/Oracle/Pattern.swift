@@ -34,8 +34,8 @@ public struct Pattern: Sendable {
   static let wordsPerBlock = blockSize / 8
   static let generationMask = 1 << 24 - 1
   static let blockMask = 1 << 21 - 1
-  private static let checkBits: UInt64 = 10
-  private static let multiplier: UInt64 = 0xff51_afd7_ed55_8ccd
+  fileprivate static let checkBits: UInt64 = 10
+  fileprivate static let multiplier: UInt64 = 0xff51_afd7_ed55_8ccd
   private static let inverse = modularInverse(multiplier)
 
   private let key: UInt64
@@ -49,14 +49,35 @@ public struct Pattern: Sendable {
   /// The word at byte `offset` (a multiple of 8) of a buffer that starts with `stamp`'s block.
   @inline(__always)
   public func word(_ stamp: Stamp, at offset: Int) -> UInt64 {
-    let block = (stamp.block + offset / Self.blockSize) & Self.blockMask
-    let index = offset % Self.blockSize / 8
-    let name =
-      stamp.origin.rawValue << 51 | UInt64(stamp.generation) << 27 | UInt64(block) << 6 | UInt64(index)
-    var x = (name << Self.checkBits | Self.check(name)) ^ key
-    x = (x ^ (x >> 32)) &* Self.multiplier
-    return x ^ (x >> 32)
+    Words(stamp, key: key)[UInt64(truncatingIfNeeded: offset)]
   }
+
+  /// The words of a stamp, with what they have in common worked out once: loops over whole pages take them
+  /// from here.
+  struct Words {
+    private let first: UInt64
+    private let block: UInt64
+    private let key: UInt64
+
+    @inline(__always)
+    init(_ stamp: Stamp, key: UInt64) {
+      first = stamp.origin.rawValue << 51 | UInt64(truncatingIfNeeded: stamp.generation) << 27
+      block = UInt64(truncatingIfNeeded: stamp.block)
+      self.key = key
+    }
+
+    @inline(__always)
+    subscript(offset: UInt64) -> UInt64 {
+      let block = (block &+ offset / UInt64(Pattern.blockSize)) & UInt64(Pattern.blockMask)
+      let name = first | block << 6 | offset % UInt64(Pattern.blockSize) / 8
+      var x = (name << Pattern.checkBits | Pattern.check(name)) ^ key
+      x = (x ^ (x >> 32)) &* Pattern.multiplier
+      return x ^ (x >> 32)
+    }
+  }
+
+  @inline(__always)
+  func words(_ stamp: Stamp) -> Words { Words(stamp, key: key) }
 
   /// The stamp (with the word's own block) and the word's byte offset in its block that `word`
   /// names, or nil for a word that nobody of this run wrote.
@@ -74,13 +95,17 @@ public struct Pattern: Sendable {
 
   /// Writes the words of `stamp` to `range` (multiples of 8) of `buffer`.
   public func fill(_ buffer: UnsafeMutableRawPointer, _ range: Range<Int>, with stamp: Stamp) {
-    for offset in stride(from: range.lowerBound, to: range.upperBound, by: 8) {
-      buffer.storeBytes(of: word(stamp, at: offset), toByteOffset: offset, as: UInt64.self)
+    let words = words(stamp)
+    var offset = UInt64(truncatingIfNeeded: range.lowerBound)
+    let end = UInt64(truncatingIfNeeded: range.upperBound)
+    while offset < end {
+      (buffer + Int(truncatingIfNeeded: offset)).storeBytes(of: words[offset], as: UInt64.self)
+      offset &+= 8
     }
   }
 
   @inline(__always)
-  private static func check(_ name: UInt64) -> UInt64 {
+  fileprivate static func check(_ name: UInt64) -> UInt64 {
     (name &* 0x9e37_79b9_7f4a_7c15) >> (64 - checkBits)
   }
 

@@ -34,11 +34,47 @@ public struct Verifier: Sendable {
   public init(_ pattern: Pattern) { self.pattern = pattern }
 
   /// All damage in `buffer`, one entry a contiguous run of one kind, in the order of offsets.
+  /// - Parameter page: the number of the page that the buffer is about.
   public func damage(
-    in buffer: UnsafeRawPointer, _ expectations: [Expectation], look: Damage.Look = .first
+    in buffer: UnsafeRawPointer, _ expectations: [Expectation], look: Damage.Look = .first, page: Int = 0
   ) -> [Damage] {
     ck_compiler_barrier(buffer)
-    return expectations.flatMap { runs(in: buffer, $0, look) }
+    var damages: [Damage] = []
+    for want in expectations where !isIntact(buffer, want) { damages += runs(in: buffer, want, look, page) }
+    return damages
+  }
+
+  /// Whether all is as it must be: the quick look that nearly all memory gets.
+  func isIntact(_ buffer: UnsafeRawPointer, _ want: Expectation) -> Bool {
+    ck_compiler_barrier(buffer)
+    let words = pattern.words(want.expected)
+    var difference: UInt64 = 0
+    var offset = UInt64(truncatingIfNeeded: want.range.lowerBound)
+    let end = UInt64(truncatingIfNeeded: want.range.upperBound)
+    while offset < end {
+      let found = (buffer + Int(truncatingIfNeeded: offset)).loadUnaligned(as: UInt64.self)
+      difference |= found ^ words[offset]
+      offset &+= 8
+    }
+    return difference == 0
+  }
+
+  /// The kinds of damage in `buffer`, without the bytes.
+  func kinds(in buffer: UnsafeRawPointer, _ expectations: [Expectation]) -> Set<Damage.Kind> {
+    var kinds: Set<Damage.Kind> = []
+    for want in expectations where !isIntact(buffer, want) {
+      for offset in stride(from: want.range.lowerBound, to: want.range.upperBound, by: 8) {
+        let found = buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        if isRight(found, at: offset, want) { continue }
+        kinds.insert(kind(of: found, at: offset, want))
+      }
+    }
+    return kinds
+  }
+
+  private func isRight(_ found: UInt64, at offset: Int, _ want: Expectation) -> Bool {
+    found == pattern.word(want.expected, at: offset)
+      || want.alternatives.contains { found == pattern.word($0, at: offset) }
   }
 
   private struct BadWord {
@@ -48,17 +84,19 @@ public struct Verifier: Sendable {
     var kind: Damage.Kind
   }
 
-  private func runs(in buffer: UnsafeRawPointer, _ want: Expectation, _ look: Damage.Look) -> [Damage] {
+  private func runs(
+    in buffer: UnsafeRawPointer, _ want: Expectation, _ look: Damage.Look, _ page: Int
+  ) -> [Damage] {
     var damages: [Damage] = []
     var run: [BadWord] = []
     func close() {
-      if !run.isEmpty { damages.append(describe(run, in: buffer, want, look)) }
+      if !run.isEmpty { damages.append(describe(run, in: buffer, want, look, page)) }
       run.removeAll(keepingCapacity: true)
     }
     for offset in stride(from: want.range.lowerBound, to: want.range.upperBound, by: 8) {
       let expected = pattern.word(want.expected, at: offset)
       let found = buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-      if found == expected || want.alternatives.contains(where: { found == pattern.word($0, at: offset) }) {
+      if isRight(found, at: offset, want) {
         close()
         continue
       }
@@ -76,7 +114,7 @@ public struct Verifier: Sendable {
       switch want.region {
       case .disk: return .lostOnDisk
       case .store: return .lostStore
-      case .io, .untouched: return .lostRead
+      case .io, .second, .untouched: return .lostRead
       case .child: return .leakedToChild
       }
     }
@@ -109,7 +147,7 @@ public struct Verifier: Sendable {
   }
 
   private func describe(
-    _ run: [BadWord], in buffer: UnsafeRawPointer, _ want: Expectation, _ look: Damage.Look
+    _ run: [BadWord], in buffer: UnsafeRawPointer, _ want: Expectation, _ look: Damage.Look, _ page: Int
   ) -> Damage {
     let (first, last) = (run[0], run[run.count - 1])
     // The machine is little-endian (x86-64, arm64): the lowest differing byte comes first in memory.
@@ -123,7 +161,8 @@ public struct Verifier: Sendable {
     }
     let found = (start..<start + shown).map { buffer.load(fromByteOffset: $0, as: UInt8.self) }
     return Damage(
-      kind: first.kind, region: want.region, look: look, offset: start, length: end - start,
+      kind: first.kind, region: want.region, look: look, page: page, offset: start,
+      length: end - start,
       expected: Hex.bytes(expected), found: Hex.bytes(found), provenance: provenance(of: first))
   }
 

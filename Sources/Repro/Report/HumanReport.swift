@@ -2,7 +2,7 @@
 public struct HumanReport: Report {
   private let exitCodes: ExitCodes
   private var start: RunStart?
-  private var results: [CellResult] = []
+  private var results: [CaseResult] = []
   private var shown: [String: Int] = [:]
 
   /// Losses of one cell that are printed in full; they differ little, and the JSON report has all.
@@ -20,7 +20,7 @@ public struct HumanReport: Report {
         "repro \(start.version) on Linux \(start.release) \(start.machine), \(start.processors) CPUs, "
           + "\(start.pageSize)-byte pages",
         "\(start.build)",
-        "seed \(start.plan.seed), \(start.cells.count) cells",
+        "seed \(start.plan.seed), \(start.cases.count) cases",
         "",
       ]
     case .note(let note): return [note.text]
@@ -29,22 +29,26 @@ public struct HumanReport: Report {
     case .result(let result):
       results.append(result)
       return []
-    case .end(let end): return table() + reasons() + bugs() + summary(end)
+    case .end(let end): return table() + reasons() + guards() + bugs() + summary(end)
     }
   }
 
   private func line(_ control: ControlResult) -> String {
-    let lane = "control  \(control.engine.rawValue.padded(to: 8)) \(control.schedule.rawValue.padded(to: 7))"
-    let count = "\(control.fired) of \(control.trials) trials"
-    if control.hasFired { return "\(lane) fired in \(count)" }
-    return "\(lane) \(control.trials == 0 ? "did not run" : "failed"): \(control.reason ?? count)"
+    let lane = "control  \(control.lane.padded(to: 22))"
+    if let reason = control.reason {
+      return "\(lane) \(control.trials == 0 ? "did not run" : "failed"): \(reason)"
+    }
+    return
+      "\(lane) fired in \(control.fired) of \(control.trials) trials, silent in "
+      + "\(control.quietTrials - control.quietLosses) of \(control.quietTrials)"
   }
 
   private mutating func loss(_ trial: TrialRecord) -> [String] {
-    shown[trial.cell, default: 0] += 1
-    let count = shown[trial.cell] ?? 0
+    let name = "\(trial.case)"
+    shown[name, default: 0] += 1
+    let count = shown[name] ?? 0
     if count == Self.lossesShown + 1 {
-      return ["", "(further losses of \(trial.cell) are counted below; --format jsonl has each)"]
+      return ["", "(further losses of \(name) are counted below; --format jsonl has each)"]
     }
     return count > Self.lossesShown ? [] : [""] + LossReport(trial: trial).lines
   }
@@ -52,22 +56,36 @@ public struct HumanReport: Report {
   // MARK: Table
 
   private func table() -> [String] {
-    let engines = EngineKind.allCases.filter { engine in results.contains { $0.engine == engine } }
+    let engines = EngineKind.all.map(\.name).filter { engine in
+      results.contains { $0.case.engine == engine }
+    }
     var table = TextTable()
-    table.row(["SCENARIO", "SCHEDULE"] + engines.map(\.rawValue) + ["LOSS RATE", "TRIALS/S"])
+    table.row(["SCENARIO", "ON", "SCHEDULE"] + engines + ["LOSS RATE", "TRIALS/S"])
     for row in rows() {
-      let cells = engines.map { engine in row.first { $0.engine == engine }.map(verdict) ?? "" }
-      table.row([row[0].scenario, row[0].schedule.rawValue] + cells + [rate(row), speed(row)])
+      let name = row[0].case
+      let cells = engines.map { engine in row.first { $0.case.engine == engine }.map(verdict) ?? "" }
+      table.row([name.scenario, place(name), name.schedule.rawValue] + cells + [rate(row), speed(row)])
     }
     return [""] + table.lines + [""]
   }
 
-  /// Results of one scenario and schedule, one entry an engine.
-  private func rows() -> [[CellResult]] {
-    var rows: [[CellResult]] = []
+  /// What of memory and target is not as usual.
+  private func place(_ name: CaseName) -> String {
+    let words = name.lane.split(separator: ".").map(String.init)
+    return words.filter { $0 != name.engine && $0 != name.schedule.rawValue }.joined(separator: " ")
+  }
+
+  /// Results of one scenario, memory, target and schedule, one entry an engine.
+  private func rows() -> [[CaseResult]] {
+    var rows: [[CaseResult]] = []
+    func key(_ result: CaseResult) -> CaseName {
+      var name = result.case
+      name.engine = ""
+      return name
+    }
     for result in results {
-      if let last = rows.last?.first, last.scenario == result.scenario, last.schedule == result.schedule {
-        rows[rows.count - 1].append(result)
+      if let index = rows.lastIndex(where: { key($0[0]) == key(result) }) {
+        rows[index].append(result)
       } else {
         rows.append([result])
       }
@@ -75,27 +93,29 @@ public struct HumanReport: Report {
     return rows
   }
 
-  private func verdict(_ result: CellResult) -> String {
+  private func verdict(_ result: CaseResult) -> String {
     switch result.verdict {
-    case .corrupt: "CORRUPT \(result.losses)/\(result.exposures)"
-    case .clean: "clean (\(result.exposures))"
-    case .inconclusive: "inconclusive (\(result.exposures))"
+    case .corrupt: "CORRUPT \(result.count.losses)/\(result.count.exposures)"
+    case .clean: "clean (\(result.count.exposures))"
+    case .inconclusive: "inconclusive (\(result.count.exposures))"
     case .skipped: "skipped"
     case .error: "ERROR"
     }
   }
 
-  private func rate(_ row: [CellResult]) -> String {
+  private func rate(_ row: [CaseResult]) -> String {
     if row.contains(where: { $0.verdict == .corrupt }) {
-      let (losses, exposures) = (row.reduce(0) { $0 + $1.losses }, row.reduce(0) { $0 + $1.exposures })
+      let (losses, exposures) = (
+        row.reduce(0) { $0 + $1.count.losses }, row.reduce(0) { $0 + $1.count.exposures }
+      )
       return (100 * Double(losses) / Double(max(1, exposures))).fixed(1) + " %"
     }
     guard let worst = row.compactMap(\.upperBound).max() else { return "" }
     return "< " + (100 * worst).fixed(1) + " %"
   }
 
-  private func speed(_ row: [CellResult]) -> String {
-    let (trials, seconds) = (row.reduce(0) { $0 + $1.trials }, row.reduce(0) { $0 + $1.seconds })
+  private func speed(_ row: [CaseResult]) -> String {
+    let (trials, seconds) = (row.reduce(0) { $0 + $1.count.trials }, row.reduce(0) { $0 + $1.count.seconds })
     return seconds > 0 ? (Double(trials) / seconds).fixed(0) : ""
   }
 
@@ -107,7 +127,7 @@ public struct HumanReport: Report {
       guard let reason = result.reason else { continue }
       let key = "\(result.verdict.rawValue)\u{0}\(reason)"
       if cells[key] == nil { order.append(key) }
-      let name = "\(result.scenario)/\(result.schedule.rawValue)"
+      let name = "\(result.case)"
       if cells[key]?.contains(name) != true { cells[key, default: []].append(name) }
     }
     for key in order {
@@ -116,6 +136,17 @@ public struct HumanReport: Report {
       lines.append("  \(parts[1])")
     }
     return lines.isEmpty ? [] : lines + [""]
+  }
+
+  /// Which guards held, how often, over all cases: why clean is clean.
+  private func guards() -> [String] {
+    var counts: [String: Int] = [:]
+    for result in results where result.role == .hazard {
+      for (name, count) in result.count.guards { counts[name, default: 0] += count }
+    }
+    if counts.isEmpty { return [] }
+    let lines = counts.sorted { $0.key < $1.key }.map { "  \($0.key): on \($0.value) pages" }
+    return ["guards that were seen to hold"] + lines + [""]
   }
 
   private func bugs() -> [String] {
@@ -129,12 +160,13 @@ public struct HumanReport: Report {
 
   private func summary(_ end: RunEnd) -> [String] {
     var lines: [String] = []
+    if results.isEmpty, let reason = end.reason { lines.append(reason) }
     if exitCodes == .ltp { lines += ltpSummary() }
     let counts = Verdict.allCases.compactMap { verdict -> String? in
       let count = results.count { $0.verdict == verdict }
       return count > 0 ? "\(count) \(verdict.rawValue)" : nil
     }
-    let exposures = results.reduce(0) { $0 + $1.exposures }
+    let exposures = results.reduce(0) { $0 + $1.count.exposures }
     lines.append(
       "\(end.verdict.rawValue.uppercased()): \(counts.joined(separator: ", ")); \(exposures) exposures in "
         + "\(end.seconds.fixed(1)) s" + (end.interruptedBy.map { "; stopped by signal \($0)" } ?? ""))

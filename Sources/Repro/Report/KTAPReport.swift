@@ -9,7 +9,7 @@ public struct KTAPReport: Report {
   private var group = 0
   private var isOpen = false
   private var done = 0
-  private var groupResults: [CellResult] = []
+  private var groupResults: [CaseResult] = []
   private var totals: [Verdict: Int] = [:]
 
   /// A report.
@@ -19,8 +19,7 @@ public struct KTAPReport: Report {
   public mutating func lines(for event: Event) -> [String] {
     switch event {
     case .run(let start):
-      for cell in start.cells {
-        let scenario = String(cell.prefix { $0 != "." })
+      for scenario in start.cases.map(\.scenario) {
         if groups.last?.scenario == scenario {
           groups[groups.count - 1].size += 1
         } else {
@@ -34,8 +33,9 @@ public struct KTAPReport: Report {
     case .note(let note): return ["# \(Self.escape(note.text))"]
     case .control(let control):
       return [
-        "# control \(control.engine.rawValue) \(control.schedule.rawValue): fired in \(control.fired) of "
-          + "\(control.trials) trials" + (control.reason.map { "; \(Self.escape($0))" } ?? "")
+        "# control \(control.lane): fired in \(control.fired) of \(control.trials) trials, lost data without hazard "
+          + "in \(control.quietLosses) of \(control.quietTrials)"
+          + (control.reason.map { "; \(Self.escape($0))" } ?? "")
       ]
     case .trial(let trial):
       return trial.isLoss ? header() + LossReport(trial: trial).lines.map { "  # " + Self.escape($0) } : []
@@ -57,15 +57,19 @@ public struct KTAPReport: Report {
     return ["  KTAP version 1", "  1..\(groups[group].size)"]
   }
 
-  private mutating func lines(for result: CellResult) -> [String] {
+  private mutating func lines(for result: CaseResult) -> [String] {
     var lines = header()
     done += 1
     groupResults.append(result)
     totals[result.verdict, default: 0] += 1
-    let name = "\(result.engine.rawValue).\(result.schedule.rawValue)"
+    let name = result.case.lane
+    let count = result.count
     lines.append(
-      "  # \(name): \(result.losses) losses, \(result.exposures) exposures, \(result.trials) trials"
+      "  # \(name): \(count.losses) losses, \(count.exposures) exposures, \(count.trials) trials"
         + (result.upperBound.map { ", rate below \(($0 * 100).fixed(2)) %" } ?? ""))
+    for (guardName, pages) in count.guards.sorted(by: { $0.key < $1.key }) {
+      lines.append("  # guard \(guardName) held on \(pages) pages")
+    }
     for bug in result.bugs { lines.append("  # known bug \(bug)") }
     if result.verdict == .error { lines.append("  # error: \(Self.escape(result.reason ?? ""))") }
     lines.append("  " + Self.line(done, name, result.verdict, result.reason))
@@ -91,6 +95,9 @@ public struct KTAPReport: Report {
     case .inconclusive: "ok \(number) \(name) # SKIP inconclusive: \(escape(reason ?? ""))"
     }
   }
+
+  /// What bails out of a test.
+  public func broken(_ reason: String) -> [String] { ["Bail out! \(Self.escape(reason))"] }
 
   /// `#` begins a directive.
   private static func escape(_ text: String) -> String {

@@ -7,19 +7,27 @@ struct LossReport {
 
   var lines: [String] {
     var lines = [
-      "LOSS  \(trial.cell)  trial \(trial.trial)  (\(trial.length) bytes at offset \(trial.offset))"
+      "LOSS  \(trial.case)  trial \(trial.trial)  (\(trial.length) bytes at offset \(trial.offset))"
     ]
-    for damage in trial.damage {
+    if trial.depth > 1 {
+      lines.append("  \(trial.lost.count) of \(trial.depth) pages lost data; the first of them in full:")
+    }
+    for damage in trial.damage where damage.page == trial.lost.first {
       lines.append(
-        "  \(damage.kind.rawValue): \(damage.length) bytes from byte \(damage.offset) of the buffer, "
+        "  \(damage.kind.rawValue): \(damage.length) bytes from byte \(damage.offset) of \(place(damage)), "
           + "region \(damage.region.rawValue), \(damage.look.rawValue) look")
       lines.append("    expected  \(damage.expected)")
       lines.append("    found     \(damage.found)   \(damage.provenance)")
     }
-    lines.append("  hazard: \(trial.hazard.text)" + (trial.isExposure ? "" : " (not proved to be in flight)"))
+    if !trial.isExplained { lines.append("  unexplained: the scenario names no damage of this kind") }
+    for hazard in trial.hazards { lines.append("  hazard: \(hazard.text)") }
     if let again = trial.withoutIO { lines.append("  the same without I/O: \(again.text)") }
     lines.append("  \(frames)")
     return lines + drawing
+  }
+
+  private func place(_ damage: Damage) -> String {
+    trial.depth > 1 ? "page \(damage.page)" : "the buffer"
   }
 
   private var frames: String {

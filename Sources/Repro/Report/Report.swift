@@ -2,25 +2,52 @@
 public protocol Report {
   /// The lines that `event` adds to the report, without line ends.
   mutating func lines(for event: Event) -> [String]
+  /// What the report says when the run itself broke, before or after its events, in one sentence.
+  func broken(_ reason: String) -> [String]
 }
 
-/// The report formats by name.
-public enum ReportFormat: String, Sendable, CaseIterable {
-  /// For people: losses in full, then a table.
-  case human
-  /// Kernel Test Anything Protocol, version 1.
-  case ktap
-  /// One JSON object an event.
-  case jsonl
+extension Report {
+  /// Nothing: the reason is on standard error.
+  public func broken(_ reason: String) -> [String] { [] }
+}
+
+/// A report format by name.
+public struct ReportFormat: Sendable {
+  /// The name: `ktap`.
+  public let name: String
+  /// For whom, in a few words.
+  public let summary: String
+  private let makeReport: @Sendable (ExitCodes) -> any Report
+
+  init(_ name: String, _ summary: String, make: @escaping @Sendable (ExitCodes) -> any Report) {
+    self.name = name
+    self.summary = summary
+    makeReport = make
+  }
 
   /// A report of this format.
   /// - Parameter exitCodes: the dialect in use; LTP's runners look for a summary block.
-  public func make(_ exitCodes: ExitCodes) -> any Report {
-    switch self {
-    case .human: HumanReport(exitCodes)
-    case .ktap: KTAPReport()
-    case .jsonl: JSONLinesReport()
-    }
+  public func make(_ exitCodes: ExitCodes) -> any Report { makeReport(exitCodes) }
+}
+
+extension ReportFormat {
+  /// Every format; the first is the usual one.
+  public static let all: [ReportFormat] = [
+    .human,
+    .ktap,
+    .jsonl,
+  ]
+
+  /// The format of that name.
+  public static func named(_ name: String) -> ReportFormat? { all.first { $0.name == name } }
+
+  /// For people: losses in full, then a table.
+  public static let human = ReportFormat("human", "for people") { HumanReport($0) }
+  /// Kernel Test Anything Protocol, version 1.
+  public static let ktap = ReportFormat("ktap", "kselftest") { _ in KTAPReport() }
+  /// One JSON object an event.
+  public static let jsonl = ReportFormat("jsonl", "one event a line, with all that is known") { _ in
+    JSONLinesReport()
   }
 }
 
@@ -31,4 +58,9 @@ public struct JSONLinesReport: Report {
 
   /// One line.
   public func lines(for event: Event) -> [String] { [JSONText.line(event)] }
+
+  /// An end that is an error.
+  public func broken(_ reason: String) -> [String] {
+    [JSONText.line(Event.end(RunEnd(verdict: .error, reason: reason, seconds: 0)))]
+  }
 }

@@ -31,14 +31,20 @@ public final class ReportWriter: Observer {
     if case .end = event { clearProgress() }
   }
 
-  /// Shows the cell, the part done and the time left, at most ten times a second.
-  public func progress(fraction: Double, cell: String) {
+  /// Tells that the run itself broke.
+  public func broken(_ reason: String) {
+    clearProgress()
+    for line in report.broken(reason) { Self.write(line + "\n", to: output) }
+  }
+
+  /// Shows the case, the part done and the time left, at most ten times a second.
+  public func progress(fraction: Double, case name: CaseName) {
     let now = Clock.now
     guard showsProgress, now - lastProgress > Clock.milliseconds(100) else { return }
     lastProgress = now
     let elapsed = Double(now - start) / 1e9
     let left = fraction > 0.01 ? elapsed * (1 - fraction) / fraction : nil
-    let text = "\((100 * fraction).fixed(0)) %  \(cell)" + (left.map { "  \($0.fixed(0)) s left" } ?? "")
+    let text = "\((100 * fraction).fixed(0)) %  \(name)" + (left.map { "  \($0.fixed(0)) s left" } ?? "")
     Self.write("\r\u{1b}[K\(text)", to: STDERR_FILENO)
     hasProgressLine = true
   }

@@ -2,6 +2,31 @@ import CKernel
 import Glibc
 import SystemPackage
 
+extension TargetKind {
+  /// A loop device over a held file.
+  public static let heldBlock = TargetKind(
+    "held-block", "a loop device over the held file: the block layer's path", needs: [.loopDevices],
+    schedule: .staged,
+    path: .block, c: HeldBlock.c
+  ) { _, pattern throws(TargetError) in
+    do throws(KernelError) {
+      return try HeldBlock(pattern: pattern)
+    } catch {
+      throw .missing(HeldFile.remedy(error))
+    }
+  }
+}
+
+extension Need {
+  /// Loop devices, and the right to make some.
+  static let loopDevices = Need("loop devices") {
+    access("/dev/loop-control", R_OK | W_OK) == 0
+      ? nil
+      : "no held block device: /dev/loop-control: \(Errno(rawValue: errno)); run as root, with "
+        + "CONFIG_BLK_DEV_LOOP or the module loop"
+  }
+}
+
 /// A block device whose I/O stays in flight until released: a loop device over a ``HeldFile``.
 /// ```
 ///  reader                  block layer                  loop worker             held file
@@ -10,20 +35,21 @@ import SystemPackage
 /// The pages of the reader's buffer are taken by the block layer (bio_iov_iter_get_pages), which got
 /// safe against fork in another release than FUSE. The device detaches itself at its last close, so a
 /// killed process leaves none.
-final class HeldBlock: HoldingTarget, @unchecked Sendable {  // mutable state is in `file`
+final class HeldBlock: Target, @unchecked Sendable {  // `descriptor` is the I/O thread's
   let name = "held-block"
   let path = IOPath.block
   let alignment = 512
   private(set) var descriptor: CInt = -1
 
   private let file: HeldFile
+  private var device = ""
 
-  /// Makes the held file.
-  /// - Throws: KernelError of the step that failed, or when loop devices can't be made.
-  init(pattern: Pattern) throws(KernelError) {
-    if access("/dev/loop-control", R_OK | W_OK) < 0 { throw .last("loop device: open /dev/loop-control") }
-    file = try HeldFile(pattern: pattern)
-  }
+  var hold: (any Hold)? { file.hold }
+
+  /// Makes the held file. The loop device takes all pages of an I/O into its bio before its worker asks
+  /// the file for any.
+  /// - Throws: KernelError of the step that failed.
+  init(pattern: Pattern) throws(KernelError) { file = try HeldFile(pattern: pattern, .first) }
 
   func close() { file.close() }
 
@@ -45,38 +71,43 @@ final class HeldBlock: HoldingTarget, @unchecked Sendable {  // mutable state is
   func openOnIOThread() throws(KernelError) {
     try file.openOnIOThread()
     var step: UnsafePointer<CChar>?
-    let device = ck_loop_open(file.descriptor, &step)
+    let opened = ck_loop_open(file.descriptor, &step)
     Glibc.close(file.descriptor)
-    descriptor = try check(device, step.map { String(cString: $0) } ?? "loop device")
-  }
-
-  func arm(_ transfer: Transfer, _ timeline: Timeline) { file.arm(transfer, timeline) }
-  func awaitHeld(timeout: Nanoseconds) -> Bool { file.awaitHeld(timeout: timeout) }
-  func release() throws(KernelError) { try file.release() }
-  func abort() { file.abort() }
-}
-
-/// The holding targets by name.
-public enum HeldKind: String, Sendable, Codable, CaseIterable {
-  /// A file of an in-process FUSE server.
-  case file = "held"
-  /// A loop device over such a file.
-  case block = "held-block"
-
-  var path: IOPath { self == .file ? .fuse : .block }
-
-  func make(_ pattern: Pattern) throws(KernelError) -> any HoldingTarget {
-    switch self {
-    case .file: try HeldFile(pattern: pattern)
-    case .block: try HeldBlock(pattern: pattern)
+    descriptor = try check(opened, step.map { String(cString: $0) } ?? "loop device")
+    var name = [UInt8](repeating: 0, count: 64)
+    let count = name.withUnsafeMutableBytes {
+      readlink("/proc/thread-self/fd/\(descriptor)", $0.baseAddress!, $0.count)
     }
+    if count < 0 { throw .last("read the loop device's name") }
+    device = String(decoding: name[..<count], as: UTF8.self)
   }
 
-  /// What to do about an error of ``make(_:)``.
-  func remedy(_ error: KernelError) -> String {
-    if error.call.hasPrefix("loop device") {
-      return "no held block device: \(error); run as root, with CONFIG_BLK_DEV_LOOP or the module loop"
-    }
-    return HeldFile.remedy(error)
+  func openAgain() throws(KernelError) -> CInt {
+    file.leaveServer()
+    let again = open(device, O_RDWR | O_CLOEXEC | ck_o_direct())
+    if again < 0 { throw .last("open \(device)") }
+    return again
   }
+
+  static let c = CTarget(
+    includes: ["linux/loop.h", "sys/ioctl.h"],
+    open: """
+      struct loop_config config = { /* detaches itself at its last close */
+        .fd = file, .block_size = 512, .info = { .lo_flags = LO_FLAGS_AUTOCLEAR } };
+      int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), device;
+      char path[32];
+
+      do {
+        snprintf(path, sizeof(path), "/dev/loop%d", ioctl(control, LOOP_CTL_GET_FREE));
+        device = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+        if (device < 0)
+          END(SKIPPED, "open %s: %m; be root, with CONFIG_BLK_DEV_LOOP", path);
+        if (ioctl(device, LOOP_CONFIGURE, &config) == 0 || /* since Linux 5.8 */
+            (errno == EINVAL && ioctl(device, LOOP_SET_FD, file) == 0 &&
+             ioctl(device, LOOP_SET_STATUS64, &config.info) == 0))
+          return device;
+        close(device);
+      } while (errno == EBUSY); /* another process took it first */
+      END(ERROR, "attach %s: %m", path);
+      """)
 }

@@ -2,13 +2,36 @@ import CKernel
 import Glibc
 import SystemPackage
 
+extension TargetKind {
+  /// A file or block device that somebody names.
+  public static let scratch = TargetKind(
+    "scratch", "a folder (gets an unnamed file), a new file or a block device that runs free",
+    schedule: .race, path: nil, c: nil
+  ) { spec, pattern throws(TargetError) in
+    do throws(TargetError) {
+      return try ScratchFile(
+        path: spec.path ?? ScratchFile.standardFolder, overwrite: spec.overwrite,
+        length: ScratchFile.longestTransfer, pattern: pattern)
+    } catch {
+      // Only a target that somebody named is somebody's mistake.
+      if spec.path != nil && !spec.isOptional { throw error }
+      throw .missing("no target for the race: \(error)")
+    }
+  }
+}
+
 /// A file or block device of known content, open for direct I/O: the race schedule's target.
 ///
 /// The first half is read, the second half is written, so that a write never changes what a
 /// later read must find.
 final class ScratchFile: Target, @unchecked Sendable {  // immutable after init, but for close
+  /// Where it is when nobody names a place: on disk, unlike /tmp of many machines.
+  static let standardFolder = "/var/tmp"
+  /// The longest I/O of a race, in bytes.
+  static let longestTransfer = 1 << 20
+
   let name: String
-  let path = IOPath.block
+  let path: IOPath
   let alignment: Int
   private(set) var descriptor: CInt
 
@@ -32,6 +55,7 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     descriptor = try Self.open(path, mode: exists ? about.st_mode : nil, overwrite: overwrite)
     if !exists { unlink(path) }  // the descriptor is enough, and a killed run leaves no file
     do throws(TargetError) {
+      self.path = Self.ioPath(of: descriptor)
       alignment = try Self.directAlignment(of: descriptor, path)
       try Self.write(pattern, to: descriptor, bytes: 2 * half, path)
       try Self.requireDirect(descriptor, path)
@@ -90,6 +114,20 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     return descriptor
   }
 
+  /// What takes the pages, by the file system's magic number (linux/magic.h).
+  private static func ioPath(of descriptor: CInt) -> IOPath {
+    switch ck_file_system(descriptor) {
+    case 0x6969: .nfs
+    case 0xff53_4d42, 0xfe53_4d42, 0x517b: .cifs
+    case 0x00c3_6400: .ceph
+    case 0x0102_1997: .p9
+    case 0x6573_5546: .fuse
+    case 0x794c_7630: .overlay
+    case 0x9123_683e: .btrfs
+    default: .block
+    }
+  }
+
   private static func directAlignment(of descriptor: CInt, _ path: String) throws(TargetError) -> Int {
     var memory: UInt32 = 0
     var offset: UInt32 = 0
@@ -143,39 +181,5 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     defer { munmap(view, length) }
     var resident: UInt8 = 0
     if mincore(view, length, &resident) == 0, resident & 1 == 1 { throw .noDirectIO(path) }
-  }
-}
-
-/// Why a target can't be used: one line that names the path and the remedy.
-public enum TargetError: Error, Equatable, CustomStringConvertible {
-  /// Neither file, folder nor block device.
-  case wrongType(String)
-  /// It exists, and would be overwritten.
-  case wouldOverwrite(String)
-  /// Its file system does no direct I/O.
-  case noDirectIO(String)
-  /// The disk is full.
-  case full(String, needed: Int)
-  /// The device is too small.
-  case tooSmall(String, bytes: Int, needed: Int)
-  /// The kernel said no.
-  case unusable(String, KernelError)
-
-  /// One line.
-  public var description: String {
-    switch self {
-    case .wrongType(let path):
-      "\(path): not a file, folder or block device; name one on the file system to test"
-    case .wouldOverwrite(let path):
-      "\(path): exists and would be overwritten; name a new file or a folder, or add --overwrite"
-    case .noDirectIO(let path):
-      "\(path): this file system does no direct I/O (O_DIRECT); name a path on ext4, xfs, btrfs, ..."
-    case .full(let path, let needed):
-      "\(path): no space for the \(needed >> 20) MiB of test data; free some or name another path"
-    case .tooSmall(let path, let bytes, let needed):
-      "\(path): \(bytes) bytes are too few; \(needed) are needed"
-    case .unusable(let path, let error):
-      "\(path): \(error); name a path that you may create and write"
-    }
   }
 }

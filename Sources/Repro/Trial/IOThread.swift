@@ -1,19 +1,20 @@
 import CKernel
-import Glibc
-import Synchronization
 import SystemPackage
 
 /// The thread that issues a trial's I/O and waits in the kernel for its end.
 ///
-/// It has its own descriptor table without the server's descriptors. When the process is killed
-/// while this thread waits for a held I/O, the other threads die at once and close theirs; the
-/// kernel aborts the FUSE connection, and this thread's wait ends. With a shared table it would
-/// wait for itself, in D state, for ever.
-final class IOThread: @unchecked Sendable {  // `thread` is set once in init
+/// It has its own descriptor table without the server's descriptors, and the engine and the target's
+/// descriptor in it. When the process is killed while this thread waits for a held I/O, the other threads
+/// die at once and close theirs; the kernel aborts the FUSE connection, and this thread's wait ends. With
+/// a shared table it would wait for itself, in D state, for ever.
+final class IOThread: Sendable {
   /// How an I/O went, in the thread's own time.
   struct Completion: Sendable {
     var result: Result<Int, KernelError>
+    /// Just before it was issued.
     var started: Nanoseconds
+    /// When issuing returned with the I/O in flight; nil for engines whose system call also waits.
+    var submitted: Nanoseconds?
     var ended: Nanoseconds
 
     /// - Throws: the I/O's error, or TrialError.short.
@@ -23,98 +24,108 @@ final class IOThread: @unchecked Sendable {  // `thread` is set once in init
     }
   }
 
-  private struct State {
-    var work: (transfer: Transfer, timeline: Timeline, notBefore: Nanoseconds)?
-    var completion: Completion?
-    var stopping = false
+  private enum Job: Sendable {
+    case attach(Segment)
+    case transfer(Transfer, Timeline, notBefore: Nanoseconds)
+    case detach
   }
 
-  private let engine: any Engine
-  private let state = Mutex(State())
-  private let requests = Gate()
-  private let completions = Gate()
-  private var thread: SystemThread?
-  private var begun: UInt32 = 0
+  private let worker: Worker<Job, Completion>
+  private let submissions: Gate
+  private let isAsynchronous: Bool
 
-  /// - Parameter open: called on the thread, once it has a descriptor table of its own.
-  init(engine: any Engine, open: @escaping @Sendable () throws(KernelError) -> Void) throws(KernelError) {
-    self.engine = engine
-    let ready = Gate()
-    let failure = Mutex<KernelError?>(nil)
-    thread = try SystemThread {
+  /// - Parameters:
+  ///   - makeEngine: called on the thread, once it has a descriptor table of its own.
+  ///   - open: the same, before.
+  init(
+    _ kind: EngineKind, depth: Int, makeEngine: @escaping @Sendable (Int) throws(KernelError) -> any Engine,
+    open: @escaping @Sendable () throws(KernelError) -> Void
+  ) throws(KernelError) {
+    let submissions = Gate()
+    let isAsynchronous = kind.traits.contains(.asynchronous)
+    self.submissions = submissions
+    self.isAsynchronous = isAsynchronous
+    worker = try Worker {
+      () throws(KernelError) -> any Engine in
+      try check(ck_unshare_files(), "unshare descriptors")
+      try open()
+      return try makeEngine(depth)
+    } work: { job, engine in
+      let started = Clock.now
       do throws(KernelError) {
-        try check(ck_unshare_files(), "unshare descriptors")
-        try open()
+        switch job {
+        case .attach(let region):
+          try engine.attach(region)
+        case .detach:
+          engine.detach()
+        case .transfer(let transfer, let timeline, let notBefore):
+          Clock.spin(until: notBefore)
+          return Self.perform(transfer, timeline, engine, isAsynchronous ? submissions : nil)
+        }
+        return Completion(result: .success(0), started: started, ended: Clock.now)
       } catch {
-        failure.withLock { $0 = error }
+        return Completion(result: .failure(error), started: started, ended: Clock.now)
       }
-      ready.advance()
-      self.serve()
     }
-    _ = ready.wait(until: 1, timeout: .max / 2)
-    if let error = failure.withLock({ $0 }) {
-      stop()
-      throw error
-    }
+  }
+
+  /// Makes memory known to the kernel, where the engine does that.
+  /// - Throws: KernelError, or TrialError.hung.
+  func attach(_ region: Segment, patience: Nanoseconds) throws {
+    worker.start(.attach(region))
+    guard let done = worker.finish(timeout: patience) else { throw TrialError.hung }
+    _ = try done.result.get()
+  }
+
+  /// Undoes ``attach(_:patience:)``.
+  func detach(patience: Nanoseconds) {
+    worker.start(.detach)
+    _ = worker.finish(timeout: patience)
   }
 
   /// Starts an I/O. Call ``finish(timeout:)`` before the next.
   /// - Parameter notBefore: issue it at this time of ``Clock``, not earlier.
   func start(_ transfer: Transfer, _ timeline: Timeline, notBefore: Nanoseconds = 0) {
-    state.withLock { $0.work = (transfer, timeline, notBefore) }
-    begun = requests.advance()
+    submissions.reset()
+    worker.start(.transfer(transfer, timeline, notBefore: notBefore))
+  }
+
+  /// Returns once an asynchronous engine has submitted all of the I/O, its pages taken; at once for others.
+  /// - Returns: false when it had not in time.
+  func awaitSubmission(timeout: Nanoseconds) -> Bool {
+    !isAsynchronous || submissions.wait(until: 1, timeout: timeout)
   }
 
   /// The end of the I/O that was started last, or nil when it is still in flight after `timeout`.
-  func finish(timeout: Nanoseconds) -> Completion? {
-    guard completions.wait(until: begun, timeout: timeout) else { return nil }
-    return state.withLock { $0.completion }
-  }
+  func finish(timeout: Nanoseconds) -> Completion? { worker.finish(timeout: timeout) }
 
   /// Ends the thread. One that is still in the kernel is left there: waiting for it would keep the
   /// target open, whose closing is what ends a held I/O.
-  func stop() {
-    state.withLock { $0.stopping = true }
-    requests.advance()
-    if finish(timeout: 0) != nil || begun == 0 { thread?.join() }
-    thread = nil
-  }
+  func stop() { worker.stop() }
 
-  private func serve() {
-    var served: UInt32 = 0
-    while true {
-      served &+= 1
-      while !requests.wait(until: served, timeout: Clock.seconds(3600)) {}
-      let (work, stopping) = state.withLock { ($0.work, $0.stopping) }
-      guard !stopping, let work else { return }
-      let completion = perform(work.transfer, work.timeline, notBefore: work.notBefore)
-      state.withLock { $0.completion = completion }
-      completions.advance()
-    }
-  }
-
-  private func perform(_ transfer: Transfer, _ timeline: Timeline, notBefore: Nanoseconds) -> Completion {
-    Clock.spin(until: notBefore)
+  private static func perform(
+    _ transfer: Transfer, _ timeline: Timeline, _ engine: any Engine, _ submissions: Gate?
+  ) -> Completion {
     let started = Clock.now
-    let result: Result<Int, KernelError>
+    var submitted: Nanoseconds?
+    var result: Result<Int, KernelError>
     do throws(KernelError) {
-      result = .success(try engine.perform(transfer))
+      try engine.issue(transfer)
+      if let submissions {
+        submitted = Clock.now
+        submissions.advance()
+      }
+      result = .success(try engine.reap())
     } catch {
       result = .failure(error)
+      _ = try? engine.reap()  // whatever part of it was submitted
     }
     let ended = Clock.now
-    let what = "\(transfer.direction) \(transfer.length) bytes at \(transfer.offset)"
-    timeline.mark(.io, what, at: started)
-    timeline.mark(.io, result.map { "returned \($0)" }.description, at: ended)
-    return Completion(result: result, started: started, ended: ended)
-  }
-}
-
-extension Result<String, KernelError> {
-  fileprivate var description: String {
-    switch self {
-    case .success(let text): text
-    case .failure(let error): "failed: \(error)"
+    timeline.mark(.io, transfer.text, at: started)
+    switch result {
+    case .success(let count): timeline.mark(.io, "returned \(count)", at: ended)
+    case .failure(let error): timeline.mark(.io, "failed: \(error)", at: ended)
     }
+    return Completion(result: result, started: started, submitted: submitted, ended: ended)
   }
 }

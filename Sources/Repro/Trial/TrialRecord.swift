@@ -1,18 +1,31 @@
-/// What one trial did and found.
+/// What one trial did and found: one hazard, and as many pages under it as the trial is deep.
 public struct TrialRecord: Sendable, Codable, Equatable {
-  /// Which cell of the plan: scenario, engine and schedule, `fork.pread.staged`.
-  public var cell: String
-  /// The number of the trial in its cell, from 0. Pattern, place and delays follow from seed and number.
+  /// Which case of the plan.
+  public var `case`: CaseName
+  /// The number of the trial in its case, from 0. Pattern, place and delays follow from seed and number.
   public var trial: Int
-  /// Whether the hazard provably acted while the I/O was in flight.
-  public var isExposure: Bool
-  /// What became of the hazard.
-  public var hazard: HazardOutcome
-  /// The same hazard on the same page once the I/O was over; only asked when it was refused.
+  /// Pages under I/O.
+  public var depth = 1
+  /// Pages on which the hazard and the toucher provably acted while the I/O was in flight, so that a guard
+  /// was asked, and those that lost data.
+  public var inFlight: Int
+  /// Pages whose I/O was issued while the hazard acted: the kernel took them while the hazard's checks
+  /// were under way. Counted apart.
+  public var entering = 0
+  /// Pages that lost data, by number.
+  public var lost: [Int] = []
+  /// How many pages showed which guard at work, by its name.
+  public var guards: [String: Int] = [:]
+  /// What became of the hazards, as they acted: of each for the first page.
+  public var hazards: [HazardOutcome]
+  /// The same hazard on the same pages once the I/O was over; only asked when it was refused.
   public var withoutIO: HazardOutcome?
-  /// What the verifier found; empty when nothing is wrong.
+  /// What the verifier found, for at most ``damageKept`` pages; empty when nothing is wrong.
   public var damage: [Damage]
-  /// Physical frame behind the page while the I/O was in flight, before the hazard; nil when hidden.
+  /// Whether all damage is of the kinds that the scenario names.
+  public var isExplained = true
+  /// Physical frame behind the first lost page, or the first page, while the I/O was in flight, before
+  /// the hazard; nil when hidden.
   public var frameBefore: UInt64?
   /// Physical frame right after the I/O.
   public var frameAfter: UInt64?
@@ -23,8 +36,13 @@ public struct TrialRecord: Sendable, Codable, Equatable {
   /// What each agent did when.
   public var timeline: [Mark]
 
+  /// Pages whose damage is kept in full.
+  static let damageKept = 4
+
   /// Whether data was lost.
-  public var isLoss: Bool { !damage.isEmpty }
+  public var isLoss: Bool { !lost.isEmpty }
+  /// Whether a guard was asked at all.
+  public var isExposure: Bool { inFlight > 0 }
 }
 
 /// Why a trial could not be judged, when no system call failed.
@@ -35,6 +53,10 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
   case notHeld
   /// The I/O did not come back in time after it was released.
   case hung
+  /// The memory is not what the case says: what it is.
+  case stateMissed(String)
+  /// A hazard claims what the page's frames contradict.
+  case contradiction(String)
 
   /// One line.
   public var description: String {
@@ -42,6 +64,8 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
     case .short(let done, let asked): "the I/O moved \(done) of \(asked) bytes"
     case .notHeld: "the I/O did not reach the held target in time"
     case .hung: "the I/O did not return in time after its release"
+    case .stateMissed(let what): "the memory did not reach its state: \(what)"
+    case .contradiction(let what): what
     }
   }
 }

@@ -29,8 +29,8 @@ public struct GuestSession: Sendable {
   public struct Outcome: Sendable {
     /// Where it ran, as the guest said; nil if it never got that far.
     public var start: RunStart?
-    /// The verdicts of all cells that were reached.
-    public var results: [CellResult]
+    /// The verdicts of all cases that were reached.
+    public var results: [CaseResult]
     /// The verdict of the whole.
     public var end: RunEnd
     /// How the guest ended.
@@ -41,11 +41,11 @@ public struct GuestSession: Sendable {
   /// - Parameter onEvent: gets the guest's events as they come, then the end as the host sees it.
   /// - Throws: LabError for what keeps the guest from being started.
   public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
-    let seen = Mutex<(start: RunStart?, results: [CellResult], end: RunEnd?)>((nil, [], nil))
+    let seen = Mutex<(start: RunStart?, results: [CaseResult], end: RunEnd?)>((nil, [], nil))
     let guest = try await GuestRun(
       kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, accelerator: accelerator,
       timeout: timeout ?? .seconds(guestPlan.longestSeconds),
-      silence: .seconds(60 + guestPlan.longestCellSeconds)
+      silence: .seconds(60 + guestPlan.longestCaseSeconds)
     ).run { line in
       guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
       switch event {
@@ -63,29 +63,28 @@ public struct GuestSession: Sendable {
     for warning in guest.warnings {
       onEvent(.note(Note("the guest's kernel warned: \(warning.headline)")))
     }
-    let end = end(of: guest, results, expected: start?.cells.count, guestEnd)
+    let end = end(of: guest, results, expected: start?.cases.count, guestEnd)
     onEvent(.end(end))
     return Outcome(start: start, results: results, end: end, guest: guest)
   }
 
+  /// The plan with the guest's disks in it. A race that nobody gave a target has the scratch disk.
   private var guestPlan: Plan {
     var plan = plan
-    plan.target = "/dev/vda"
-    plan.isTargetOptional = true
-    plan.overwrite = true
+    plan.selection.scratch = TargetSpec(.scratch, path: "/dev/vda", overwrite: true, isOptional: true)
     plan.swapDevice = "/dev/vdb"
     return plan
   }
 
   private func end(
-    of guest: GuestReport, _ results: [CellResult], expected: Int?, _ said: RunEnd?
+    of guest: GuestReport, _ results: [CaseResult], expected: Int?, _ said: RunEnd?
   ) -> RunEnd {
     var end = RunEnd(
       verdict: exitCodes.overall(results.map(\.verdict)), reason: said?.reason, seconds: guest.seconds)
-    // Silence about a cell is not a clean cell.
+    // Silence about a case is not a clean case.
     var broken = said?.verdict == .error || results.count != expected
     if broken && end.reason == nil {
-      end.reason = "\(kernel.name): the guest reported \(results.count) of \(expected ?? 0) cells"
+      end.reason = "\(kernel.name): the guest reported \(results.count) of \(expected ?? 0) cases"
     }
     if case .finished = guest.ending {
     } else {

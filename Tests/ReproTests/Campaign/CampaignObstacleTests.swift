@@ -18,14 +18,14 @@ struct CampaignObstacleTests {
     #expect(run.end.verdict == .clean)
   }
 
-  @Test("a scenario that can't race is skipped there with the reason")
+  @Test("a scenario that can't race is left out there with the reason")
   func raceObstacle() throws {
     let staged = Scenario("staged-only", "can't race", raceObstacle: "it would fault") {
       _ throws(KernelError) in ToldHazard()
     }
     let run = try CampaignRun(.race, [staged])
-    #expect(run.verdicts == [.skipped] && run.end.verdict == .skipped)
-    #expect(run.results.first?.reason == "it would fault")
+    #expect(run.verdicts.isEmpty && run.end.verdict == .skipped)
+    #expect(run.end.reason == "staged-only as a race: it would fault")
     #expect(run.controls.isEmpty, "nothing will race, so no control does")
   }
 
@@ -39,15 +39,16 @@ struct CampaignObstacleTests {
   @Test("a target that somebody named must be usable, and nothing runs before")
   func namedTarget() throws {
     #expect(throws: TargetError.wrongType("/dev/null")) {
-      try CampaignRun(.race, [.quiet]) { $0.target = "/dev/null" }
+      try CampaignRun(.race, [.quiet]) {
+        $0.selection.targets = [TargetSpec(.scratch, path: "/dev/null")]
+      }
     }
   }
 
   @Test("an optional target only skips what needs it")
   func optionalTarget() throws {
     let run = try CampaignRun(.race, [.quiet]) {
-      $0.target = "/dev/null"
-      $0.isTargetOptional = true
+      $0.selection.targets = [TargetSpec(.scratch, path: "/dev/null", isOptional: true)]
     }
     #expect(run.verdicts == [.skipped])
     #expect(run.results.first?.reason == "no target for the race: \(TargetError.wrongType("/dev/null"))")

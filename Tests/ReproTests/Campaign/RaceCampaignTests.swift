@@ -15,9 +15,9 @@ struct RaceCampaignTests {
       $0.stopAfterLosses = 1
     }
     #expect(run.verdicts == [.corrupt])
-    #expect(run.controls.map(\.hasFired) == [true])
+    #expect(run.controls.map(\.isSound) == [true])
     let result = try #require(run.results.first)
-    #expect(result.target == "/var/tmp" && result.path == .block)
+    #expect(result.opened == "/var/tmp" && result.path == .block)
     let trial = try #require(run.observer.trials.first)
     #expect(trial.isLoss && trial.isExposure && !trial.timeline.isEmpty)
     #expect(Set(trial.damage.map(\.kind)).isSubset(of: [.lostRead, .lostStore]))
@@ -26,29 +26,28 @@ struct RaceCampaignTests {
   @Test("without hazard nothing is lost")
   func quiet() throws {
     let run = try CampaignRun(.race, [.quiet])
-    #expect(run.results.first?.losses == 0)
+    #expect(run.results.first?.count.losses == 0)
     #expect(run.verdicts == [.clean] || run.verdicts == [.inconclusive])
     #expect(run.observer.trials.isEmpty, "a race reports losses only")
   }
 
-  /// The positive control can't tell a read that went astray from one that was never done; the
-  /// negative control can, and is corrupt: the fault is not the hazard's.
-  @Test("an engine that claims success without I/O fires the control and fails the negative one too")
+  /// The positive control can't tell a read that went astray from one that was never done; the negative
+  /// control can: the fault is not the hazard's.
+  @Test("an engine that claims success without I/O fires the positive control and fails the negative one")
   func lyingEngine() throws {
     let run = try CampaignRun(
-      .race, [.quiet], change: { $0.trials = 3 }, makeEngine: { _ in StubEngine(.lying) })
-    #expect(run.controls.map(\.hasFired) == [true])
-    #expect(run.verdicts == [.corrupt])
-    #expect(run.results.first?.losses == 3)
-    let kinds = run.observer.trials.flatMap(\.damage).map(\.kind)
-    #expect(Set(kinds) == [.lostRead])
+      .race, [.remap], change: { $0.trials = 3 }, makeEngine: { _ in StubEngine(.lying) })
+    #expect(run.controls.map { $0.fired > 0 } == [true])
+    #expect(run.controls.map { $0.quietLosses == $0.quietTrials } == [true])
+    #expect(run.controls.map(\.isSound) == [false])
+    #expect(run.verdicts == [.error])
   }
 
   @Test("a control that throws makes its cells errors")
   func throwingEngine() throws {
     let run = try CampaignRun(.race, [.quiet], makeEngine: { _ in StubEngine(.throwing) })
     #expect(run.verdicts == [.error])
-    #expect(run.results.first?.reason == "the positive control failed: \(StubEngine.error)")
+    #expect(run.results.first?.reason == "the controls failed: \(StubEngine.error)")
   }
 
   @Test("a hazard that throws is an error, and the next cell runs")
@@ -68,6 +67,6 @@ struct RaceCampaignTests {
     }
     let run = try CampaignRun(.race, [refuses])
     #expect(run.verdicts == [.inconclusive])
-    #expect(run.results.first?.exposures == 0)
+    #expect(run.results.first?.count.exposures == 0)
   }
 }

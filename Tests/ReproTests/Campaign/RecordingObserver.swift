@@ -6,9 +6,9 @@ final class RecordingObserver: Observer {
   private(set) var fractions: [Double] = []
 
   func receive(_ event: Event) { events.append(event) }
-  func progress(fraction: Double, cell: String) { fractions.append(fraction) }
+  func progress(fraction: Double, case name: CaseName) { fractions.append(fraction) }
 
-  var results: [CellResult] {
+  var results: [CaseResult] {
     events.compactMap { if case .result(let result) = $0 { result } else { nil } }
   }
   var controls: [ControlResult] {

@@ -15,11 +15,11 @@ struct StagedCampaignTests {
     let run = try CampaignRun(.staged, [.quiet])
     #expect(run.verdicts == [.clean])
     let result = try #require(run.results.first)
-    #expect(result.trials == 5 && result.exposures == 5 && result.losses == 0)
-    #expect(result.target == "held" && result.path == .fuse)
+    #expect(result.count.trials == 5 && result.count.exposures == 5 && result.count.losses == 0)
+    #expect(result.opened == "held" && result.path == .fuse)
     #expect(result.upperBound == Statistics.upperBound(exposures: 5))
     #expect(run.end.verdict == .clean && run.end.reason == nil && run.end.interruptedBy == nil)
-    #expect(run.controls.map(\.hasFired) == [true])
+    #expect(run.controls.map(\.isSound) == [true])
     #expect(run.observer.trials.map(\.trial) == Array(0..<5), "the control's trials are its own")
   }
 
@@ -47,7 +47,7 @@ struct StagedCampaignTests {
   func corrupt() throws {
     let run = try CampaignRun(.staged, [.remap])
     let result = try #require(run.results.first)
-    #expect(result.verdict == .corrupt && result.losses == 5 && result.upperBound == nil)
+    #expect(result.verdict == .corrupt && result.count.losses == 5 && result.upperBound == nil)
     for trial in run.observer.trials {
       #expect(trial.damage.map(\.kind) == [.lostRead])
       #expect(trial.frameBefore != nil && trial.frameBefore != trial.frameAfter)
@@ -57,7 +57,7 @@ struct StagedCampaignTests {
   @Test("losses can end a cell early")
   func stopAfterLosses() throws {
     let run = try CampaignRun(.staged, [.remap]) { $0.stopAfterLosses = 2 }
-    #expect(run.results.first?.trials == 2)
+    #expect(run.results.first?.count.trials == 2)
   }
 
   @Test("known trials can be run again, in their order")
@@ -101,14 +101,14 @@ struct StagedCampaignTests {
     let hazard = RemapHazard()
     let count = Gate()
     let scenario = Scenario.told("breaks") {
-      ToldHazard(act: { (page) throws(KernelError) in
+      ToldHazard(act: { (pages) throws(KernelError) in
         if count.advance() == 3 { throw KernelError("fork", .noMemory) }
-        return try hazard.act(page)
+        return try hazard.act(pages)[0]
       })
     }
     let run = try CampaignRun(.staged, [scenario])
     #expect(run.verdicts == [.corrupt])
-    #expect(run.results.first?.losses == 2)
+    #expect(run.results.first?.count.losses == 2)
     #expect(run.results.first?.reason == "\(KernelError("fork", .noMemory))")
   }
 
@@ -120,7 +120,7 @@ struct StagedCampaignTests {
     let run = try CampaignRun(.staged, [refuses])
     #expect(run.verdicts == [.inconclusive])
     let result = try #require(run.results.first)
-    #expect(result.exposures == 0 && result.trials == 5)
+    #expect(result.count.exposures == 0 && result.count.trials == 5)
     #expect(result.reason?.contains("without I/O: refused: EBUSY") == true)
   }
 
@@ -139,9 +139,9 @@ struct StagedCampaignTests {
     let run = try CampaignRun(
       .staged, [.quiet, .remap], makeEngine: { _ in StubEngine(.throwingAfterwards) })
     #expect(run.verdicts == [.error, .error])
-    #expect(run.controls.map(\.hasFired) == [false])
-    #expect(run.results.allSatisfy { $0.reason == "the positive control failed: \(StubEngine.error)" })
-    #expect(run.results.allSatisfy { $0.trials == 0 && $0.target == nil })
+    #expect(run.controls.map(\.isSound) == [false])
+    #expect(run.results.allSatisfy { $0.reason == "the controls failed: \(StubEngine.error)" })
+    #expect(run.results.allSatisfy { $0.count.trials == 0 && $0.opened == nil })
   }
 
   @Test("an engine that throws in one cell is an error there alone")
@@ -149,7 +149,7 @@ struct StagedCampaignTests {
     let run = try CampaignRun(
       .staged, [.quiet, .remap],
       makeEngine: { number in
-        if number == 1 { StubEngine(.throwingAfterwards) } else { PreadEngine() }
+        if number == 2 { StubEngine(.throwingAfterwards) } else { PreadEngine() }
       })
     #expect(run.verdicts == [.error, .corrupt])
     #expect(run.results.first?.reason == "\(StubEngine.error)")
@@ -158,7 +158,7 @@ struct StagedCampaignTests {
   @Test("a control that can't fire makes all of its cells errors, never clean")
   func controlThatCannotFire() throws {
     let run = try CampaignRun(.staged, [.quiet, .remap], makeEngine: { _ in StubEngine(.bouncing) })
-    #expect(run.controls.map(\.fired) == [0] && run.controls.map(\.hasFired) == [false])
+    #expect(run.controls.map(\.fired) == [0] && run.controls.map(\.isSound) == [false])
     #expect(run.verdicts == [.error, .error])
     #expect(
       run.results.first?.reason
@@ -166,18 +166,63 @@ struct StagedCampaignTests {
     #expect(run.end.verdict == .error)
   }
 
+  @Test("damage without any hazard is a broken I/O path: all of the lane are errors")
+  func brokenPath() throws {
+    // The third engine made is the first case's: the positive control's is right, the negative one's lies.
+    let run = try CampaignRun(
+      .staged, [.quiet, .remap],
+      makeEngine: { number in
+        if number == 1 { StubEngine(.swallowing) } else { PreadEngine() }
+      })
+    #expect(run.controls.map(\.quietLosses) == [3] && run.controls.map(\.fired) == [3])
+    #expect(run.controls.map(\.isSound) == [false])
+    #expect(run.verdicts == [.error, .error])
+    #expect(run.results.first?.reason?.contains("the I/O path itself is wrong") == true)
+  }
+
+  @Test("damage that the scenario does not name is corrupt, unexplained, and no bug of the catalogue")
+  func unexplained() throws {
+    let odd = Scenario.told("fork", losses: [.zeroed]) {
+      ToldHazard(act: { (pages) throws(KernelError) in
+        try pages.memory.replace(pages.addresses[0])
+        return .applied("replaced")
+      })
+    }
+    let run = try CampaignRun(.staged, [odd])
+    let result = try #require(run.results.first)
+    #expect(result.verdict == .corrupt && result.count.unexplained == 5)
+    #expect(result.reason?.hasPrefix("unexplained") == true && result.bugs.isEmpty)
+  }
+
+  @Test("a hazard that applies and asks no guard is skipped, not clean")
+  func notAsked() throws {
+    let idle = Scenario.told("idle") { ToldHazard(asked: { _ in nil }) }
+    let run = try CampaignRun(.staged, [idle])
+    #expect(run.verdicts == [.skipped])
+    #expect(run.results.first?.reason?.hasPrefix("not asked: done") == true)
+    #expect(run.results.first?.count.notAsked == 5)
+  }
+
+  @Test("pages under one hazard are counted, and bounds rest on hazards")
+  func deep() throws {
+    let run = try CampaignRun(.staged, [.quiet]) { $0.depth = 16 }
+    let result = try #require(run.results.first)
+    #expect(result.count.exposures == 80 && result.count.exposedTrials == 5 && result.depth == 16)
+    #expect(result.upperBound == Statistics.upperBound(exposures: 5))
+  }
+
   /// The held target never sees its request, so it can't be taken for a loss. Costs the harness's patience.
   @Test("an engine that claims success without I/O is an error: nothing was ever held")
   func lyingEngine() throws {
     let run = try CampaignRun(.staged, [.quiet], makeEngine: { _ in StubEngine(.lying) })
     #expect(run.verdicts == [.error])
-    #expect(run.results.first?.reason == "the positive control failed: \(TrialError.notHeld)")
+    #expect(run.results.first?.reason == "the controls failed: \(TrialError.notHeld)")
   }
 
   @Test("an engine that throws at once is an error with its own words")
   func engineThatThrowsAtOnce() throws {
     let run = try CampaignRun(.staged, [.quiet], makeEngine: { _ in StubEngine(.throwing) })
     #expect(run.verdicts == [.error])
-    #expect(run.results.first?.reason == "the positive control failed: \(StubEngine.error)")
+    #expect(run.results.first?.reason == "the controls failed: \(StubEngine.error)")
   }
 }

@@ -15,30 +15,41 @@ final class StubEngine: Engine {
     case lying
     /// Reads into memory of its own and copies: a replaced page loses nothing.
     case bouncing
+    /// Reads into memory of its own and claims success: data is lost without any hazard.
+    case swallowing
   }
 
   private let fault: Fault
   private let real = PreadEngine()
+  private var transfer: Transfer?
 
   init(_ fault: Fault) { self.fault = fault }
 
   static let error = KernelError("stub engine", .ioError)
 
-  func perform(_ transfer: Transfer) throws(KernelError) -> Int {
+  func issue(_ transfer: Transfer) { self.transfer = transfer }
+
+  func reap() throws(KernelError) -> Int {
+    guard let transfer = transfer.take() else { return 0 }
     switch fault {
     case .throwing: throw Self.error
     case .throwingAfterwards:
-      _ = try real.perform(transfer)
+      real.issue(transfer)
+      _ = try real.reap()
       throw Self.error
     case .lying: return transfer.length
-    case .bouncing:
-      let own = UnsafeMutableRawPointer.allocate(byteCount: transfer.length, alignment: 4096)
+    case .bouncing, .swallowing:
+      let segment = transfer.segments[0]
+      let own = UnsafeMutableRawPointer.allocate(byteCount: segment.length, alignment: 4096)
       defer { own.deallocate() }
       var bounced = transfer
-      bounced.memory = own
-      if transfer.direction == .write { own.copyMemory(from: transfer.memory, byteCount: transfer.length) }
-      let count = try real.perform(bounced)
-      if transfer.direction == .read { transfer.memory.copyMemory(from: own, byteCount: count) }
+      bounced.segments[0].memory = own
+      if transfer.direction == .write { own.copyMemory(from: segment.memory, byteCount: segment.length) }
+      real.issue(bounced)
+      let count = try real.reap()
+      if transfer.direction == .read, fault == .bouncing {
+        segment.memory.copyMemory(from: own, byteCount: count)
+      }
       return count
     }
   }

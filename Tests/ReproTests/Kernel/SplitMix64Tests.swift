@@ -28,8 +28,8 @@ struct SplitMix64Tests {
     for seed in [UInt64(1), 2] {
       for cell in ["fork.pread.race", "fork.libaio.race"] {
         for trial in 0..<100 {
-          var generator = SplitMix64(seed: seed, cell: cell, trial: trial)
-          var again = SplitMix64(seed: seed, cell: cell, trial: trial)
+          var generator = SplitMix64(seed: seed, case: cell, trial: trial)
+          var again = SplitMix64(seed: seed, case: cell, trial: trial)
           let value = generator.next()
           #expect(value == again.next())
           seen.insert(value)

@@ -13,11 +13,11 @@ final class PlantedBuffer {
 
   init(seed: UInt64 = 0x5eed, _ direction: Direction = .read) {
     pattern = Pattern(seed: seed)
-    layout = Layout(direction, length: 4096, pageSize: 4096, alignment: 512, storeLength: 64)
+    layout = Layout(direction, length: 4096, pageSize: 4096, alignment: 512, touchLength: 64)
     memory = .allocate(byteCount: layout.length, alignment: 4096)
     pattern.fill(memory, 0..<layout.length, with: fill)
     if direction == .read { pattern.fill(memory, layout.io, with: content) }
-    pattern.fill(memory, layout.store, with: store)
+    pattern.fill(memory, layout.touch, with: store)
   }
 
   deinit { memory.deallocate() }
@@ -27,15 +27,15 @@ final class PlantedBuffer {
     [
       Expectation(.io, layout.settled, expected: content, previous: fill),
       Expectation(.untouched, layout.untouched, expected: fill, previous: fill),
-      Expectation(.store, layout.store, expected: store, previous: fill),
+      Expectation(.store, layout.touch, expected: store, previous: fill),
     ]
   }
 
   func range(_ region: Damage.Region) -> Range<Int> {
     switch region {
-    case .store: layout.store
+    case .store: layout.touch
     case .untouched: layout.untouched
-    case .io, .child, .disk: layout.settled
+    case .io, .second, .child, .disk: layout.settled
     }
   }
 
@@ -44,7 +44,7 @@ final class PlantedBuffer {
     switch region {
     case .store: store
     case .untouched: fill
-    case .io, .child, .disk: content
+    case .io, .second, .child, .disk: content
     }
   }
 

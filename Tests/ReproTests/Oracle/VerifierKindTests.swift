@@ -114,7 +114,7 @@ struct VerifierKindTests {
   @Test("a torn store")
   func tornStore() {
     let page = PlantedBuffer()
-    let start = page.layout.store.lowerBound
+    let start = page.layout.touch.lowerBound
     let old = page.bytes(of: page.fill, start..<start + 8)
     var next = 0
     page.change(start..<start + 3) { _ in
@@ -151,9 +151,9 @@ struct VerifierKindTests {
     let page = PlantedBuffer(.write)
     let stores = (0..<4).map { Stamp(.store, generation: 7, block: $0) }
     let disk = [
-      Expectation(.disk, page.layout.store, expected: page.fill, previous: page.content, or: stores)
+      Expectation(.disk, page.layout.touch, expected: page.fill, previous: page.content, or: stores)
     ]
-    let start = page.layout.store.lowerBound
+    let start = page.layout.touch.lowerBound
     #expect(page.damage(disk) == [], "the store")
     page.write(page.fill, start..<start + 8)
     page.write(stores[3], start + 8..<start + 16)
@@ -171,7 +171,7 @@ struct VerifierKindTests {
     page.write(page.fill, 0..<512)
     page.change(512..<520) { _ in 0 }
     page.write(page.fill, 1024..<1032)
-    page.change(page.layout.store.lowerBound..<page.layout.store.upperBound) { _ in 0 }
+    page.change(page.layout.touch.lowerBound..<page.layout.touch.upperBound) { _ in 0 }
     #expect(page.damage().map(\.kind) == [.lostRead, .zeroed, .lostRead, .zeroed])
     #expect(page.damage().map(\.offset) == page.damage().map(\.offset).sorted())
   }

@@ -98,7 +98,7 @@ struct JSONTextTests {
 
   @Test("a seed that is none is refused, not misread", arguments: [#""0xg""#, "12", "null", #""""#])
   func badSeed(text: String) {
-    #expect(throws: DecodingError.self) { try decode(Seed.self, text) }
+    #expect(throws: DecodingError.self) { try decode(Plan.self, #"{"seed":\#(text)}"#) }
   }
 
   @Test("an unknown event is refused")

@@ -12,7 +12,7 @@ struct KTAPReportTests {
   @Test("a test a scenario, a subtest a cell, with the plan's counts")
   func structure() throws {
     let document = try document(SampleRun.events)
-    #expect(document.tests.map(\.name) == SampleRun.plan.scenarios)
+    #expect(document.tests.map(\.name) == SampleRun.scenarios)
     for test in document.tests {
       #expect(test.subtests.map(\.name) == ["pread.staged", "libaio.staged"])
     }
@@ -55,7 +55,7 @@ struct KTAPReportTests {
   @Test("a run without cells is a plan of none")
   func empty() throws {
     var start = SampleRun.start
-    start.cells = []
+    start.cases = []
     let document = try document([.run(start), .end(RunEnd(verdict: .inconclusive, seconds: 0))])
     #expect(document.tests.isEmpty)
   }

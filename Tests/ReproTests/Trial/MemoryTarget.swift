@@ -5,9 +5,10 @@ import SystemPackage
 
 /// A held target without a kernel: ``MemoryEngine`` plays the I/O, so that a test says what memory
 /// holds when the I/O "returns". Needs no privilege and no FUSE.
-final class MemoryTarget: HoldingTarget {
+final class MemoryTarget: Target, Hold {
   let name = "memory"
   let path = IOPath.fuse
+  var hold: (any Hold)? { self }
   let alignment = 512
   let descriptor: CInt = -1
   let pattern: Pattern
@@ -36,7 +37,7 @@ final class MemoryTarget: HoldingTarget {
   func openOnIOThread() {}
   func close() {}
   func arm(_ transfer: Transfer, _ timeline: Timeline) { armed.withLock { $0 = arrivals.value + 1 } }
-  func awaitHeld(timeout: Nanoseconds) -> Bool {
+  func arrived(timeout: Nanoseconds) -> Bool {
     arrivals.wait(until: armed.withLock { $0 }, timeout: timeout)
   }
   func release() throws(KernelError) { releases.advance() }
@@ -55,7 +56,12 @@ final class MemoryEngine: Engine {
     self.deliver = deliver
   }
 
-  func perform(_ transfer: Transfer) throws(KernelError) -> Int {
+  private var transfer: Transfer?
+
+  func issue(_ transfer: Transfer) { self.transfer = transfer }
+
+  func reap() throws(KernelError) -> Int {
+    guard let transfer = transfer.take() else { return 0 }
     let arrival = target.arrivals.advance()
     guard target.releases.wait(until: arrival, timeout: Clock.seconds(20)) else {
       throw KernelError("wait for release", .timedOut)
@@ -68,11 +74,15 @@ final class MemoryEngine: Engine {
     (transfer, target) throws(KernelError) in
     switch transfer.direction {
     case .read:
-      let stamp = Stamp(.file, generation: 0, block: Int(transfer.offset) / 512)
-      target.pattern.fill(transfer.memory, 0..<transfer.length, with: stamp)
+      for (segment, offset) in transfer.placed {
+        let stamp = Stamp(.file, generation: 0, block: Int(offset) / 512)
+        target.pattern.fill(segment.memory, 0..<segment.length, with: stamp)
+      }
     case .write:
-      let data = UnsafeRawBufferPointer(start: transfer.memory, count: transfer.length)
-      target.disk.withLock { $0 = Array(data) }
+      let data = transfer.segments.flatMap {
+        Array(UnsafeRawBufferPointer(start: $0.memory, count: $0.length))
+      }
+      target.disk.withLock { $0 = data }
     }
     return transfer.length
   }
@@ -85,27 +95,39 @@ final class MemoryEngine: Engine {
 
 /// A hazard that does as told.
 final class ToldHazard: Hazard {
-  typealias Act = @Sendable (PageUnderIO) throws(KernelError) -> HazardOutcome
+  typealias Act = @Sendable (PagesUnderIO) throws(KernelError) -> HazardOutcome
   let lossOnSecondLook: Damage.Kind?
+  let refusal: Guard? = ToldHazard.refuses
+  let replacesFrames: Bool
   private let onAct: Act
   private let onActWithoutIO: Act
-  private let onSettle: @Sendable (PageUnderIO) throws(KernelError) -> [Damage]
+  private let onSettle: @Sendable (PagesUnderIO) throws(KernelError) -> [View]
+  private let onAsked: @Sendable (Observation) -> Guard?
+
+  static let holds = Guard("told-holds", "as told")
+  static let refuses = Guard("told-refuses", "as told")
 
   init(
-    lossOnSecondLook: Damage.Kind? = nil,
+    lossOnSecondLook: Damage.Kind? = nil, replacesFrames: Bool = false,
     act: @escaping Act = { (_) throws(KernelError) in .applied("done") },
     actWithoutIO: Act? = nil,
-    settle: @escaping @Sendable (PageUnderIO) throws(KernelError) -> [Damage] = {
+    settle: @escaping @Sendable (PagesUnderIO) throws(KernelError) -> [View] = {
       (_) throws(KernelError) in []
-    }
+    },
+    asked: @escaping @Sendable (Observation) -> Guard? = { _ in ToldHazard.holds }
   ) {
     self.lossOnSecondLook = lossOnSecondLook
+    self.replacesFrames = replacesFrames
     onAct = act
     onActWithoutIO = actWithoutIO ?? act
     onSettle = settle
+    onAsked = asked
   }
 
-  func act(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome { try onAct(page) }
-  func actWithoutIO(_ page: PageUnderIO) throws(KernelError) -> HazardOutcome { try onActWithoutIO(page) }
-  func settle(_ page: PageUnderIO) throws(KernelError) -> [Damage] { try onSettle(page) }
+  func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] { [try onAct(pages)] }
+  func actWithoutIO(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
+    [try onActWithoutIO(pages)]
+  }
+  func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] { try onSettle(pages) }
+  func asked(_ page: Observation, _ number: Int) -> Guard? { onAsked(page) }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 import Testing
 
@@ -10,18 +11,22 @@ struct StagedTrialTests {
   private typealias Deliver = @Sendable (Transfer, MemoryTarget) throws(KernelError) -> Int
 
   private func trial(
-    _ hazard: ToldHazard, _ direction: Direction = .read, number: Int = 3,
+    _ hazard: ToldHazard, _ direction: Direction = .read, number: Int = 3, depth: Int = 1,
+    steps: [Step] = .held(), losses: Set<Damage.Kind> = [.lostRead],
     deliver: @escaping Deliver = MemoryEngine.right
   ) throws -> TrialRecord {
     let pattern = Pattern(seed: 11)
     let target = MemoryTarget(pattern)
-    let scenario = Scenario("told", "as told", direction: direction) { _ throws(KernelError) in hazard }
-    let bench = try Bench(
-      cell: Cell(scenario: scenario, engine: .pread, schedule: .staged), pattern: pattern, target: target,
-      engine: MemoryEngine(target, deliver: deliver), length: kernelPageSize, storeLength: 64,
-      patience: Clock.seconds(10))
-    defer { bench.close() }
-    return try StagedTrial(bench: bench, target: target, hazard: hazard).run(number)
+    let scenario = Scenario("told", "as told", direction: direction, steps: steps, losses: losses) {
+      _ throws(KernelError) in hazard
+    }
+    let one = Case(
+      scenario: scenario, memory: .anon, engine: .pread, target: TargetSpec(.held), schedule: .staged)
+    let staged = try Staged(one, target, depth: depth, pattern: pattern, patience: Clock.seconds(10)) {
+      _ throws(KernelError) in MemoryEngine(target, deliver: deliver)
+    }
+    defer { staged.close() }
+    return try staged.run(number)
   }
 
   @Test("a kernel that is right loses nothing", arguments: Direction.allCases)
@@ -30,7 +35,7 @@ struct StagedTrialTests {
     #expect(record.damage == [])
     #expect(record.isExposure && !record.isLoss)
     #expect(record.withoutIO == nil)
-    #expect(record.trial == 3 && record.cell == "told.pread.staged" && record.offset == 3 * 4096)
+    #expect(record.trial == 3 && "\(record.case)" == "told.pread.staged" && record.offset == 3 * 4096)
   }
 
   @Test("the timeline has every agent but the target, in the order of the trial")
@@ -55,7 +60,7 @@ struct StagedTrialTests {
   func lostStore() throws {
     let record = try trial(ToldHazard()) { (transfer, target) throws(KernelError) in
       let fill = Stamp(.fill, generation: 4, block: 0)
-      target.pattern.fill(transfer.memory, 4032..<4096, with: fill)
+      target.pattern.fill(transfer.segments[0].memory, 4032..<4096, with: fill)
       return try MemoryEngine.right(transfer, target)
     }
     #expect(record.damage.map(\.kind) == [.lostStore])
@@ -74,9 +79,9 @@ struct StagedTrialTests {
     let pattern = Pattern(seed: 11)
     let hazard = ToldHazard(
       lossOnSecondLook: .lostAfterSwap,
-      settle: { (page) throws(KernelError) in
+      settle: { (pages) throws(KernelError) in
         // As if the page had come back from swap without its last dirty bytes.
-        pattern.fill(page.address, 0..<512, with: Stamp(.fill, generation: 4, block: 0))
+        pattern.fill(pages.addresses[0], 0..<512, with: Stamp(.fill, generation: 4, block: 0))
         return []
       })
     let record = try trial(hazard)
@@ -94,11 +99,12 @@ struct StagedTrialTests {
 
   @Test("a child that sees the data has a leak, one that sees the fill has none", arguments: [true, false])
   func leak(leaks: Bool) throws {
-    let hazard = ToldHazard(settle: { (page) throws(KernelError) in
+    let fillOnly = try AddressRange(length: kernelPageSize)
+    try AddressRange.map(fillOnly.base, fillOnly.length, MAP_PRIVATE | MAP_ANONYMOUS)
+    let hazard = ToldHazard(settle: { (pages) throws(KernelError) in
       // The child's view: the page after the I/O, or the page as it was before.
-      if leaks { return page.leak(page.address) }
-      Pattern(seed: 11).fill(page.twin, 0..<3584, with: Stamp(.fill, generation: 4, block: 0))
-      return page.leak(page.twin)
+      Pattern(seed: 11).fill(fillOnly.base, 0..<3584, with: Stamp(.fill, generation: 4, block: 0))
+      return [View(page: 0, copy: leaks ? pages.addresses[0] : fillOnly.base)]
     })
     let record = try trial(hazard)
     #expect(record.damage.map(\.kind) == (leaks ? [.leakedToChild] : []))
@@ -112,8 +118,109 @@ struct StagedTrialTests {
       actWithoutIO: { (_) throws(KernelError) in eligible ? .applied("moved") : .refused("never") })
     let record = try trial(hazard)
     #expect(record.isExposure == eligible)
-    #expect(record.hazard == .refused("busy"))
+    #expect(record.hazards == [.refused("busy")])
     #expect(record.withoutIO == (eligible ? .applied("moved") : .refused("never")))
+  }
+
+  @Test("a page on which no guard was asked exposes nothing")
+  func notAsked() throws {
+    let record = try trial(ToldHazard(asked: { _ in nil }))
+    #expect(!record.isExposure && record.guards.isEmpty && !record.isLoss)
+  }
+
+  @Test("an exposure names the guard that held")
+  func guardIsNamed() throws {
+    #expect(try trial(ToldHazard(), depth: 3).guards == ["told-holds": 3])
+  }
+
+  @Test("no effect exposes nothing, whatever the same does without I/O")
+  func noEffect() throws {
+    let hazard = ToldHazard(
+      act: { (_) throws(KernelError) in .noEffect("nothing") },
+      actWithoutIO: { (_) throws(KernelError) in .applied("moved") })
+    let record = try trial(hazard)
+    #expect(!record.isExposure && record.withoutIO == nil)
+  }
+
+  /// As move_pages did that took an unwritten status for a node.
+  @Test(
+    "a hazard that claims another frame where the old one stands is the harness's error",
+    .enabled(if: Need.pageFrames.missing() == nil, "frames are hidden"))
+  func contradiction() {
+    let liar = ToldHazard(
+      replacesFrames: true,
+      act: { (_) throws(KernelError) in .applied("page moved from node 1 to node 0") })
+    do {
+      _ = try trial(liar)
+      Issue.record("the lie was believed")
+    } catch {
+      let words = "\(error)"
+      #expect(words.hasPrefix("the hazard says 'page moved from node 1 to node 0', but frame 0x"), "\(words)")
+    }
+  }
+
+  @Test(
+    "a page replaced while held without a loss was not held", .enabled(if: Need.pageFrames.missing() == nil))
+  func replacedWithoutLoss() {
+    let remap = ToldHazard(act: { (pages) throws(KernelError) in
+      try pages.memory.replace(pages.addresses[0])
+      return .applied("replaced")
+    })
+    #expect(throws: TrialError.self) { try trial(remap) }
+  }
+
+  @Test(
+    "each page of a deep trial is judged for itself", arguments: [[0], [2], [1, 3], [0, 1, 2, 3, 4, 5]])
+  func deep(lost: [Int]) throws {
+    let record = try trial(ToldHazard(), depth: 6) { (transfer, target) throws(KernelError) in
+      for (index, part) in transfer.placed.enumerated() where !lost.contains(index) {
+        let stamp = Stamp(.file, generation: 0, block: Int(part.offset) / 512)
+        target.pattern.fill(part.segment.memory, 0..<part.segment.length, with: stamp)
+      }
+      return transfer.length
+    }
+    #expect(record.lost == lost && record.depth == 6 && record.inFlight == 6)
+    #expect(record.damage.map(\.page) == Array(lost.prefix(TrialRecord.damageKept)))
+    #expect(record.guards.values.reduce(0, +) == 6 - lost.count, "a guard of a lost page did not hold")
+  }
+
+  @Test("pages that got each other's data are foreign, not right")
+  func swapped() throws {
+    let record = try trial(ToldHazard(), depth: 2, losses: [.lostRead]) {
+      (transfer, target) throws(KernelError) in
+      for (part, other) in zip(transfer.placed, transfer.placed.reversed()) {
+        let stamp = Stamp(.file, generation: 0, block: Int(other.offset) / 512)
+        target.pattern.fill(part.segment.memory, 0..<part.segment.length, with: stamp)
+      }
+      return transfer.length
+    }
+    #expect(record.lost == [0, 1] && Set(record.damage.map(\.kind)) == [.foreign])
+    #expect(!record.isExplained, "the scenario names lost reads only")
+  }
+
+  @Test("a loss that the scenario names is explained")
+  func explained() throws {
+    #expect(try trial(ToldHazard(), deliver: MemoryEngine.idle).isExplained)
+    #expect(try !trial(ToldHazard(), losses: [.zeroed], deliver: MemoryEngine.idle).isExplained)
+  }
+
+  @Test("without a toucher the bytes beside the I/O must stay the fill")
+  func noToucher() throws {
+    let steps: [Step] = [.attach, .issue, .hazard(0), .release, .reap]
+    #expect(try trial(ToldHazard(), steps: steps).damage == [])
+    let record = try trial(ToldHazard(), steps: steps) { (transfer, target) throws(KernelError) in
+      target.pattern.fill(
+        transfer.segments[0].memory, 4032..<4096, with: Stamp(.store, generation: 4, block: 0))
+      return try MemoryEngine.right(transfer, target)
+    }
+    #expect(record.damage.map(\.region) == [.untouched])
+  }
+
+  @Test("a hazard before the I/O is seen as such in the order of the timeline")
+  func orderIsData() throws {
+    let record = try trial(ToldHazard(), steps: .registered)
+    #expect(record.timeline.map(\.agent) == ["hazard", "store", "I/O thread", "I/O thread"])
+    #expect(record.isExposure)
   }
 
   @Test("a loss is an exposure whatever the hazard says")

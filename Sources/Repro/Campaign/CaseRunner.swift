@@ -1,0 +1,140 @@
+import CKernel
+
+/// Makes an engine of a kind, on the I/O thread; tests put broken ones in its place.
+typealias EngineMaker = @Sendable (EngineKind, _ depth: Int) throws(KernelError) -> any Engine
+
+/// Runs the trials of one case: makes what they share, repeats, counts, and gives it all back.
+struct CaseRunner {
+  let plan: Plan
+  let targets: TargetPool
+  let makeEngine: EngineMaker
+
+  /// How long any single wait for the kernel may take.
+  static let patience = Clock.seconds(10)
+
+  /// Runs trials until `limits` or `afterTrial` end them.
+  /// - Parameters:
+  ///   - numbers: those of the trials to run; nil for 0, 1, 2, ...
+  ///   - afterTrial: called with each trial; ends the case early by returning false.
+  /// - Throws: TargetError, KernelError, TrialError; then nothing is known of the kernel.
+  func run(
+    _ one: Case, _ limits: CaseLimits, numbers: [Int]? = nil, depth: Int? = nil,
+    afterTrial: (TrialRecord, CaseCount) -> Bool
+  ) throws -> CaseCount {
+    let target = try targets.open(one.target)
+    defer { targets.close(target) }
+    switch one.schedule {
+    case .staged: return try runStaged(one, target, limits, numbers, depth ?? plan.depth, afterTrial)
+    case .race: return try runRace(one, target, limits, numbers, depth ?? plan.depth, afterTrial)
+    }
+  }
+
+  private func runStaged(
+    _ one: Case, _ target: any Target, _ limits: CaseLimits, _ numbers: [Int]?, _ depth: Int,
+    _ afterTrial: (TrialRecord, CaseCount) -> Bool
+  ) throws -> CaseCount {
+    // One CPU for all threads of the trial: a page that waits in another CPU's list of pages to
+    // be put on the LRU can be neither reclaimed nor migrated, and a held I/O gains nothing by two.
+    try check(ck_stay_on_cpu(), "sched_setaffinity")
+    defer { _ = ck_leave_cpu() }
+    let staged = try Staged(
+      one, target, depth: depth, pattern: pattern, patience: Self.patience, makeEngine: engine(one))
+    defer { staged.close() }
+    return try repeated(limits, numbers, afterTrial) { number in try staged.run(number) }
+  }
+
+  private func runRace(
+    _ one: Case, _ target: any Target, _ limits: CaseLimits, _ numbers: [Int]?, _ depth: Int,
+    _ afterTrial: (TrialRecord, CaseCount) -> Bool
+  ) throws -> CaseCount {
+    let longest = max(kernelPageSize, ScratchFile.longestTransfer / depth / kernelPageSize * kernelPageSize)
+    let (bench, window) = try RaceCalibration.bench(longest: longest) { length in
+      try RaceBench(
+        one, target, depth: depth, length: length, pattern: pattern, patience: Self.patience,
+        makeEngine: engine(one))
+    }
+    defer { bench.close() }
+    let storer = try Storer()
+    defer { storer.stop() }
+    var race = Race(one, bench: bench, storer: storer, seed: plan.seed.value, window: window)
+    return try repeated(limits, numbers, afterTrial) { number in try race.run(number) }
+  }
+
+  private var pattern: Pattern { Pattern(seed: plan.seed.value) }
+
+  private func engine(_ one: Case) -> @Sendable (Int) throws(KernelError) -> any Engine {
+    let (make, kind) = (makeEngine, one.engine)
+    return { depth throws(KernelError) in try make(kind, depth) }
+  }
+
+  private func repeated(
+    _ limits: CaseLimits, _ numbers: [Int]?, _ afterTrial: (TrialRecord, CaseCount) -> Bool,
+    _ trial: (Int) throws -> TrialRecord
+  ) throws -> CaseCount {
+    var count = CaseCount()
+    let start = Clock.now
+    while limits.allowsMore(count) {
+      do {
+        let record = try trial(numbers.map { $0[count.trials % $0.count] } ?? count.trials)
+        count.add(record)
+        count.seconds = Double(Clock.now - start) / 1e9
+        if !afterTrial(record, count) { break }
+      } catch TrialError.stateMissed(let what) {
+        // The trial says nothing of the kernel, and nothing of the harness either.
+        count.trials += 1
+        count.missed += 1
+        count.evidence = TrialError.stateMissed(what).description
+        count.seconds = Double(Clock.now - start) / 1e9
+      }
+    }
+    return count
+  }
+}
+
+/// The targets of a run: what somebody names is opened once and shared, what holds is made anew for each
+/// case.
+final class TargetPool {
+  private let pattern: Pattern
+  private var shared: [(spec: TargetSpec, target: Result<any Target, TargetError>)] = []
+
+  init(pattern: Pattern) { self.pattern = pattern }
+
+  /// Opens all shared targets of `cases`.
+  /// - Throws: TargetError for one that somebody named and that can't be used.
+  func openShared(_ cases: [Case]) throws(TargetError) {
+    for one in cases where one.target.kind.schedule == .race {
+      if shared.contains(where: { $0.spec == one.target }) { continue }
+      do throws(TargetError) {
+        shared.append((one.target, .success(try one.target.kind.make(one.target, pattern))))
+      } catch {
+        if case .missing = error {
+          shared.append((one.target, .failure(error)))
+        } else {
+          throw error
+        }
+      }
+    }
+  }
+
+  func open(_ spec: TargetSpec) throws(TargetError) -> any Target {
+    if let found = shared.first(where: { $0.spec == spec }) { return try found.target.get() }
+    return try spec.kind.make(spec, pattern)
+  }
+
+  /// Closes what ``open(_:)`` gave, unless it is shared.
+  func close(_ target: any Target) {
+    let isShared = shared.contains { (try? $0.target.get()) === target }
+    if !isShared { target.close() }
+  }
+
+  /// Name and path of a target that was opened.
+  func description(of spec: TargetSpec) -> (name: String, path: IOPath) {
+    let found = try? shared.first { $0.spec == spec }?.target.get()
+    return (found?.name ?? spec.kind.name, found?.path ?? spec.kind.path ?? .block)
+  }
+
+  func closeShared() {
+    for (_, target) in shared { try? target.get().close() }
+    shared = []
+  }
+}

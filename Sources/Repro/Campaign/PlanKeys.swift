@@ -1,0 +1,193 @@
+/// One setting of a plan: how it is called, explained, read and written. The plan's text, JSON, the command
+/// line and the guests all go through this table, and none of them knows a setting of its own.
+public struct PlanKey: Sendable {
+  /// The name: `min-exposures`; on the command line `--min-exposures`.
+  public let name: String
+  /// One sentence for people.
+  public let help: String
+  /// Whether the key may come more than once, one value each time.
+  public let isRepeatable: Bool
+  /// Sets it, or adds to it.
+  /// - Returns: what is needed instead, for a value that can't be used.
+  let read: @Sendable (inout Plan, String) -> String?
+  /// The values that make it what it is; none where it has its default.
+  let write: @Sendable (Plan) -> [String]
+}
+
+extension PlanKey {
+  /// Every setting, in the order of the text.
+  public static let all: [PlanKey] = [
+    list(
+      "scenarios", "Scenarios, or globs of them; the standard ones if none is given.", \.selection.scenarios
+    ) {
+      $0
+    } print: {
+      $0
+    },
+    list(
+      "memory", "Memory of the buffer: \(names(MemoryKind.all)). Repeatable.", \.selection.memories,
+      MemoryKind.named, print: \.name, of: names(MemoryKind.all)),
+    list(
+      "engine", "How the I/O is issued: \(names(EngineKind.all)). Repeatable.", \.selection.engines,
+      EngineKind.named, print: \.name, of: names(EngineKind.all)),
+    PlanKey(
+      name: "target",
+      help: """
+        'held' (a file that holds its I/O), 'held-block' (a loop device over it), or a folder, new file or \
+        block device to race on; a folder gets an unnamed file that vanishes. Repeatable.
+        """,
+      isRepeatable: true,
+      read: { plan, text in
+        guard let spec = TargetSpec(parsing: text) else { return "a target or a path" }
+        plan.selection.targets.append(spec)
+        return nil
+      }, write: { $0.selection.targets.map(\.description) }),
+    list(
+      "schedule", "staged: the I/O is held in flight; race: threads run free. Repeatable; both if not given.",
+      \.selection.schedules, Schedule.init(rawValue:), print: \.rawValue, of: "staged, race"),
+    PlanKey(
+      name: "all", help: "Combine all memories, engines, targets and schedules with each other.",
+      isRepeatable: false,
+      read: { plan, text in
+        plan.selection.isExhaustive = text == "yes"
+        return text == "yes" || text == "no" ? nil : "yes or no"
+      }, write: { $0.selection.isExhaustive ? ["yes"] : [] }),
+    number(
+      "depth", "Pages under one hazard. Default: 1.", "a whole number from 1 to 256",
+      get: { $0.depth == 1 ? nil : $0.depth }, set: { $0.depth = $1 }, of: 1...256),
+    number(
+      "trials", "Trials a case. Default: 20 staged; what fits in the time for race.",
+      get: \.trials, set: { $0.trials = $1 }),
+    seconds("time", "Seconds a case. Default: 0.5 for race.", get: \.time) { $0.time = $1 },
+    PlanKey(
+      name: "seed", help: "Seed of patterns and delays, decimal or 0x hex. Default: random, and printed.",
+      isRepeatable: false,
+      read: { plan, text in
+        guard let seed = Seed(parsing: text) else { return "a number, or hex after 0x, is needed" }
+        plan.seed = seed
+        return nil
+      }, write: { ["\($0.seed)"] }),
+    number(
+      "min-exposures", "Exposed trials below which a case is inconclusive. Default: 3 staged, 50 race.",
+      get: \.minimumExposures, set: { $0.minimumExposures = $1 }),
+    number(
+      "stop-after-losses", "End a case after so many trials that lost data. Default: run all trials.",
+      get: \.stopAfterLosses, set: { $0.stopAfterLosses = $1 }),
+    PlanKey(
+      name: "confidence", help: "Of upper bounds, between 0 and 1. Default: 0.95.", isRepeatable: false,
+      read: { plan, text in
+        guard let value = Double(text), value > 0, value < 1 else {
+          return "a number between 0 and 1 is needed"
+        }
+        plan.confidence = value
+        return nil
+      }, write: { $0.confidence == 0.95 ? [] : ["\($0.confidence)"] }),
+    seconds(
+      "patience", "Seconds that a race goes on for exposures it lacks. Default: 10.",
+      get: { $0.patience == Plan.standardPatience ? nil : $0.patience }
+    ) { $0.patience = $1 },
+    PlanKey(
+      name: "trial-numbers", help: "Numbers of the trials to run, separated by commas.", isRepeatable: false,
+      read: { plan, text in
+        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
+        if numbers.contains(where: { !(0..<TrialNumber.limit).contains($0) }) {
+          return "numbers from 0 to \(TrialNumber.limit - 1) are needed, separated by commas"
+        }
+        plan.trialNumbers = numbers
+        return nil
+      }, write: { $0.trialNumbers.map { [$0.map(String.init).joined(separator: ",")] } ?? [] }),
+    PlanKey(
+      name: "scratch", help: "Where a race is run when no target is named, as KIND+RIGHTS:PATH.",
+      isRepeatable: false,
+      read: { plan, text in
+        plan.selection.scratch = TargetSpec(parsing: text)
+        return plan.selection.scratch == nil ? "a target or a path is needed" : nil
+      }, write: { $0.selection.scratch.map { [$0.description] } ?? [] }),
+    PlanKey(
+      name: "swap-device", help: "A block device to make swap on when none is on; its content is lost.",
+      isRepeatable: false,
+      read: { plan, text in
+        plan.swapDevice = text
+        return text.isEmpty ? "a block device is needed" : nil
+      }, write: { $0.swapDevice.map { [$0] } ?? [] }),
+  ]
+
+  /// The setting of that name.
+  public static func named(_ name: String) -> PlanKey? { all.first { $0.name == name } }
+
+  // MARK: Kinds of settings
+
+  private static func names(_ parts: [some Part]) -> String { parts.map(\.name).joined(separator: ", ") }
+
+  private static func list<Item>(
+    _ name: String, _ help: String, _ path: any WritableKeyPath<Plan, [Item]> & Sendable,
+    _ parse: @escaping @Sendable (String) -> Item?, print: @escaping @Sendable (Item) -> String,
+    of choices: String = ""
+  ) -> PlanKey {
+    PlanKey(
+      name: name, help: help, isRepeatable: true,
+      read: { plan, text in
+        for word in text.split(separator: ",") {
+          guard let item = parse(String(word)) else { return "one of \(choices) is needed" }
+          plan[keyPath: path].append(item)
+        }
+        return text.contains { $0 != "," } ? nil : "a name is needed"
+      },
+      write: {
+        let words = $0[keyPath: path].map(print)
+        return words.isEmpty ? [] : [words.joined(separator: ",")]
+      })
+  }
+
+  private static func number(
+    _ name: String, _ help: String, _ need: String = "a whole number above 0",
+    get: @escaping @Sendable (Plan) -> Int?, set: @escaping @Sendable (inout Plan, Int) -> Void,
+    of range: ClosedRange<Int> = 1...1_000_000_000
+  ) -> PlanKey {
+    PlanKey(
+      name: name, help: help, isRepeatable: false,
+      read: { plan, text in
+        guard let value = Int(text), range.contains(value) else { return "\(need) is needed" }
+        set(&plan, value)
+        return nil
+      }, write: { get($0).map { ["\($0)"] } ?? [] })
+  }
+
+  private static func seconds(
+    _ name: String, _ help: String, get: @escaping @Sendable (Plan) -> Double?,
+    set: @escaping @Sendable (inout Plan, Double) -> Void
+  ) -> PlanKey {
+    PlanKey(
+      name: name, help: help, isRepeatable: false,
+      read: { plan, text in
+        guard let value = Double(text), value > 0, value.isFinite else {
+          return "a number of seconds above 0 is needed"
+        }
+        set(&plan, value)
+        return nil
+      }, write: { get($0).map { ["\($0)"] } ?? [] })
+  }
+}
+
+/// Bounds of trial numbers: place and pattern are computed from them.
+enum TrialNumber {
+  static let limit = 1_000_000_000
+}
+
+extension TargetSpec {
+  /// Reads ``description``'s form; a text that names no kind is a path of the one that takes paths.
+  public init?(parsing text: String) {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    let words = parts[0].split(separator: "+").map(String.init)
+    guard let first = words.first, let kind = TargetKind.named(first) else {
+      if text.isEmpty { return nil }
+      self.init(.scratch, path: text)
+      return
+    }
+    let rights = words.dropFirst()
+    guard rights.allSatisfy({ ["overwrite", "optional"].contains($0) }) else { return nil }
+    self.init(
+      kind, path: parts.count > 1 ? parts[1] : nil, overwrite: rights.contains("overwrite"),
+      isOptional: rights.contains("optional"))
+  }
+}

@@ -1,0 +1,60 @@
+/// Why a combination of parts means nothing, whatever the machine: such cases are left out, not skipped.
+extension Case {
+  /// The reason, or nil for a case that means something.
+  /// - Parameter depth: pages under one hazard.
+  public func exclusion(depth: Int) -> String? { Self.rules.lazy.compactMap { $0(self, depth) }.first }
+
+  private static let rules: [@Sendable (Case, _ depth: Int) -> String?] = [
+    { one, _ in
+      let missing = one.scenario.memory.subtracting(one.memory.traits)
+      return missing.map(\.reason).min().map { "\(one.scenario.name) on \(one.memory.name): \($0)" }
+    },
+    { one, _ in
+      let missing = one.scenario.engine.subtracting(one.engine.traits)
+      return missing.map(\.reason).min().map { "\(one.scenario.name) with \(one.engine.name): \($0)" }
+    },
+    { one, _ in
+      guard one.target.kind.schedule != one.schedule else { return nil }
+      return one.schedule == .staged
+        ? "\(one.target.kind.name) holds no I/O, so it only races"
+        : "\(one.target.kind.name) holds its I/O, so nothing races"
+    },
+    { one, _ in
+      one.schedule == .race ? one.scenario.raceObstacle.map { "\(one.scenario.name) as a race: \($0)" } : nil
+    },
+    { one, _ in
+      one.schedule == .staged && one.scenario.direction == .write
+        ? "\(one.scenario.name), staged: the held target's server has the bytes before the hazard acts" : nil
+    },
+    { one, depth in
+      one.schedule == .race && one.scenario.steps.toucher == .secondRead
+        ? "\(one.scenario.name) as a race: the second read would have to be in time too" : nil
+    },
+    { one, depth in
+      depth > one.memory.maximumDepth
+        ? "\(one.memory.name) at depth \(depth): it gives \(one.memory.maximumDepth) pages at most" : nil
+    },
+  ]
+}
+
+extension MemoryKind.Trait {
+  /// Why memory without the trait is left out.
+  fileprivate var reason: String {
+    switch self {
+    case .private: "shared memory is not copied on write, so nothing can replace the page"
+    case .swappable: "no page table entry of these becomes a swap entry"
+    case .divisible: "base pages of it can't be protected one by one"
+    case .mergeable: "KSM merges base pages of private anonymous memory only"
+    }
+  }
+}
+
+extension EngineKind.Trait {
+  /// Why an engine without the trait is left out.
+  fileprivate var reason: String {
+    switch self {
+    case .asynchronous: "its system call both issues and waits"
+    case .registers: "it takes pages when the I/O is issued, and nothing can come before"
+    }
+  }
+}

@@ -1,0 +1,133 @@
+/// Which cases a plan runs: names on each axis, or nothing where the usual is meant.
+///
+/// Axes that are named are combined in full, with the usual part of those that are not. When nobody names a
+/// memory, an engine or a target, each of their parts is used once, one axis varied at a time, with the
+/// scenarios that were named (or with `fork`, when none was): every part is covered, and no product is run
+/// that nobody asked for.
+public struct Selection: Sendable, Equatable {
+  /// Names of scenarios, or globs of them; empty for the standard ones.
+  public var scenarios: [String] = []
+  /// Kinds of memory.
+  public var memories: [MemoryKind] = []
+  /// Engines.
+  public var engines: [EngineKind] = []
+  /// Targets.
+  public var targets: [TargetSpec] = []
+  /// Schedules.
+  public var schedules: [Schedule] = []
+  /// Where a target that takes a path is when nobody names one: a guest's disk.
+  public var scratch: TargetSpec?
+  /// Combines all parts of all axes.
+  public var isExhaustive = false
+
+  /// A selection of `scenarios`, names or globs.
+  public init(scenarios: [String] = []) { self.scenarios = scenarios }
+
+  /// A selection of one case.
+  public init(_ name: CaseName, target: TargetSpec? = nil) {
+    scenarios = [name.scenario]
+    memories = MemoryKind.named(name.memory).map { [$0] } ?? []
+    engines = EngineKind.named(name.engine).map { [$0] } ?? []
+    targets = target.map { [$0] } ?? TargetKind.named(name.target).map { [TargetSpec($0)] } ?? []
+    schedules = [name.schedule]
+  }
+
+  /// Selections are told apart by what they name.
+  public static func == (one: Selection, other: Selection) -> Bool {
+    one.scenarios == other.scenarios && one.memories.map(\.name) == other.memories.map(\.name)
+      && one.engines.map(\.name) == other.engines.map(\.name) && one.targets == other.targets
+      && one.schedules == other.schedules && one.scratch == other.scratch
+      && one.isExhaustive == other.isExhaustive
+  }
+
+  /// The scenarios that are meant, in the order of the table.
+  /// - Throws: SelectionError for a glob that selects nothing.
+  public func chosenScenarios() throws(SelectionError) -> [Scenario] {
+    if scenarios.isEmpty { return Scenario.standard }
+    var names: Set<String> = []
+    for text in scenarios {
+      let glob = Glob(text)
+      let found = Scenario.all.map(\.name).filter { glob.matches($0) }
+      if found.isEmpty { throw SelectionError("no scenario '\(text)'; 'repro list' names them all") }
+      names.formUnion(found)
+    }
+    return Scenario.all.filter { names.contains($0.name) }
+  }
+
+  /// Whether a target's own schedule is among those that are selected.
+  public func serves(_ target: TargetSpec) -> Bool {
+    schedules.isEmpty || schedules.contains(target.kind.schedule)
+  }
+
+  /// The cases, a scenario at a time, with those that mean nothing and why.
+  public func expand(
+    _ chosen: [Scenario], depth: Int
+  ) -> (cases: [Case], excluded: [(case: Case, reason: String)]) {
+    var cases: [Case] = []
+    var excluded: [(case: Case, reason: String)] = []
+    for scenario in chosen {
+      let namesAxes = !(memories.isEmpty && engines.isEmpty && targets.isEmpty)
+      let varies = isExhaustive || !namesAxes && (!scenarios.isEmpty || scenario.name == "fork")
+      var seen: Set<CaseName> = []
+      for one in combinations(scenario, varies: varies) where seen.insert(one.name).inserted {
+        if let reason = one.exclusion(depth: depth) {
+          excluded.append((one, reason))
+        } else {
+          cases.append(one)
+        }
+      }
+    }
+    return (cases, excluded)
+  }
+
+  private func combinations(_ scenario: Scenario, varies: Bool) -> [Case] {
+    // Each axis has its parts, and for how many of them it is combined with the other axes' in full.
+    func axis<Part>(_ named: [Part], _ all: [Part], usual: [Part]) -> (full: [Part], rest: [Part]) {
+      if !named.isEmpty { return (named, []) }
+      return isExhaustive ? (all, []) : (usual, varies ? all : [])
+    }
+    // The engine of a scenario that needs a special one is that one.
+    let fitting = EngineKind.all.filter { scenario.engine.isSubset(of: $0.traits) }
+    let memory = axis(memories, MemoryKind.all, usual: [MemoryKind.all[0]])
+    let engine = axis(engines, EngineKind.all, usual: Array(fitting.prefix(1)))
+    func place(_ spec: TargetSpec) -> TargetSpec {
+      guard let scratch, spec.path == nil, spec.kind.name == scratch.kind.name else { return spec }
+      return scratch
+    }
+    let allTargets = TargetKind.all.map { place(TargetSpec($0)) }
+    var found: [Case] = []
+    for schedule in schedules.isEmpty ? Schedule.allCases : schedules {
+      let usual = place(TargetSpec(TargetKind.usual(for: schedule)))
+      // A named target names its schedule too, unless that is named itself.
+      let fits = (schedules.isEmpty ? targets.filter { $0.kind.schedule == schedule } : targets).map(place)
+      if !targets.isEmpty && fits.isEmpty { continue }
+      let target = axis(fits, allTargets.filter { $0.kind.schedule == schedule }, usual: [usual])
+      func add(_ memories: [MemoryKind], _ engines: [EngineKind], _ targets: [TargetSpec]) {
+        for memory in memories {
+          for target in targets {
+            for engine in engines {
+              found.append(
+                Case(
+                  scenario: scenario, memory: memory, engine: engine, target: target, schedule: schedule))
+            }
+          }
+        }
+      }
+      add(memory.full, engine.full, target.full)
+      // A race of each engine or memory takes its time, and tells what the staged ones tell.
+      if schedule == .race && schedules.isEmpty && scenarios.isEmpty { continue }
+      add(memory.full, engine.rest, target.full)
+      add(memory.rest, engine.full, target.full)
+      add(memory.full, engine.full, target.rest)
+    }
+    return found
+  }
+}
+
+/// Why nothing can be selected: one line that names the thing and the remedy.
+public struct SelectionError: Error, Equatable, CustomStringConvertible {
+  /// One line.
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,297 @@
+import CKernel
+import Glibc
+import SystemPackage
+
+/// Changes to the host that are put back, whatever happens to the process.
+///
+/// Each change is written to a journal *before* it is made. Undoing reads the journal, so the
+/// process that changed, its supervisor, and the next run after a SIGKILL undo in the same way. A value is
+/// put back only while it is still the one that was set: what somebody else changed meanwhile is theirs.
+public final class HostState: @unchecked Sendable {  // one process at a time writes: see the journal's lock
+  private let journal: Journal
+  private let allowed: Set<String>
+
+  /// What a dead run had left, and what became of it now.
+  public private(set) var leftovers: [String] = []
+  /// A block device to make swap on, instead of zram or a file; its content is lost.
+  public var swapDevice: String?
+  /// Files whose number was raised: once is enough.
+  private var raised: Set<String> = []
+
+  /// Where the journal lives: gone after a reboot, as the settings are.
+  public static let standardFolder = "/run/repro"
+
+  /// Opens and locks the journal; undoes what a dead run left in it.
+  /// - Parameter allowed: the files that settings may change; a journal that names others is not obeyed.
+  /// - Throws: HostStateError when another run has it, or the folder can't be made, or is not ours.
+  public init(
+    folder: String = HostState.standardFolder, allowed: Set<String>
+  ) throws(HostStateError) {
+    self.allowed = allowed
+    journal = try Journal(folder: folder)
+    let left = (try? journal.lines()) ?? []
+    let remarks = undoAll()
+    leftovers = left.compactMap(Entry.init).map(\.text) + remarks
+  }
+
+  /// Undoes what a dead run left, if one did and no other run lives.
+  /// - Returns: what it had left, and what became of it.
+  public static func repair(
+    folder: String = HostState.standardFolder, allowed: Set<String>
+  ) -> [String] {
+    guard Journal.exists(in: folder), let state = try? HostState(folder: folder, allowed: allowed) else {
+      return []
+    }
+    state.close()
+    return state.leftovers
+  }
+
+  /// Undoes all changes and gives the journal up.
+  /// - Returns: one line for each change that was not undone, and why.
+  @discardableResult
+  public func close() -> [String] {
+    let remarks = undoAll()
+    journal.close()
+    return remarks
+  }
+
+  // MARK: Changing
+
+  /// Makes the changes that are not so already.
+  /// - Throws: SettingError for the first that fails and is not merely wished for.
+  func apply(_ settings: [Setting]) throws(SettingError) {
+    for setting in settings {
+      do throws(KernelError) {
+        try make(setting.change)
+      } catch {
+        if setting.policy != .wished { throw SettingError(setting, error) }
+      }
+    }
+  }
+
+  private func make(_ change: Setting.Change) throws(KernelError) {
+    switch change {
+    case .file(let path, let value, let accepted):
+      let old = KernelFile.selected(in: try KernelFile.read(path))
+      if old == value || accepted.contains(old) { return }
+      try journal.add(Entry.file(path: path, value: old, set: value).text)
+      try KernelFile.write(path, value)
+    case .more(let path, let count): try raise(path, by: count)
+    case .swap: if !KernelFile.hasSwap { try makeSwap() }
+    }
+  }
+
+  private func raise(_ path: String, by count: Int) throws(KernelError) {
+    guard let old = KernelFile.number(path) else {
+      throw KernelError("read a number in \(path)", .invalidArgument)
+    }
+    if raised.contains(path) { return }
+    // What the kernel gives is known only afterwards, and another run may raise the same number: the first
+    // line is for a run that is killed in between.
+    try journal.add(Entry.raising(path: path, value: old, count: count).text)
+    try KernelFile.write(path, String(old + count))
+    let got = max(0, (KernelFile.number(path) ?? old) - old)
+    try journal.add(Entry.more(path: path, count: got).text)
+    if got < count {
+      throw KernelError("raise \(path) by \(count): the kernel gave \(got)", .noMemory)
+    }
+    raised.insert(path)
+  }
+
+  private func makeSwap() throws(KernelError) {
+    let id = UInt64.random(in: 1 ... .max)
+    if let swapDevice { return try swapOn(SwapSpace(path: swapDevice, id: id)) }
+    if let zram = SwapSpace.freeZram() {
+      let size = SwapSpace.drawSize()
+      try journal.add(Entry.zram(name: zram, size: size).text)
+      try KernelFile.write("/sys/block/\(zram)/disksize", String(size))
+      return try swapOn(SwapSpace(path: "/dev/\(zram)", id: id))
+    }
+    let folder = SwapSpace.scratchFolder
+    try journal.add(Entry.scratch(folder).text)
+    try SwapSpace.makeFile(in: folder)
+    try swapOn(SwapSpace(path: "\(folder)/\(SwapSpace.fileName)", id: id))
+  }
+
+  private func swapOn(_ space: SwapSpace) throws(KernelError) {
+    try journal.add(Entry.swap(path: space.path, id: space.id).text)
+    try space.turnOn()
+  }
+
+  // MARK: Undoing
+
+  /// The changes made so far: what ``undo(to:)`` goes back to.
+  var mark: Int { ((try? journal.lines()) ?? []).count }
+
+  /// Undoes all changes, the last one first. What the kernel refuses to undo stays in the journal, for the
+  /// next run to try.
+  /// - Returns: one line for each change that was not undone, and why.
+  @discardableResult
+  public func undoAll() -> [String] { undo(to: 0) }
+
+  /// Undoes the changes made since `mark`; see ``undoAll()``.
+  @discardableResult
+  func undo(to mark: Int) -> [String] {
+    let lines: [String]
+    do throws(KernelError) { lines = try journal.lines() } catch { return ["\(error)"] }
+    var kept: [String] = []
+    var remarks: [String] = []
+    var settled: Set<String> = []
+    for line in lines.dropFirst(mark).reversed() {
+      guard let entry = Entry(line) else { continue }
+      if case .more(let path, _) = entry {
+        raised.remove(path)
+        settled.insert(path)
+      }
+      if case .raising(let path, _, _) = entry, settled.contains(path) { continue }
+      switch undo(entry) {
+      case .done: break
+      case .theirs(let why): remarks.append(why)
+      case .refused(let error):
+        kept.append(line)
+        remarks.append("\(error); the next run tries again")
+      }
+    }
+    do throws(KernelError) {
+      try journal.replace(with: lines.prefix(mark) + kept.reversed())
+    } catch {
+      remarks.append("\(error)")
+    }
+    return remarks
+  }
+
+  /// What became of a change that was to be undone.
+  private enum Undoing {
+    /// It is undone, or was recorded and never done.
+    case done
+    /// It is not ours any more: why.
+    case theirs(String)
+    /// The kernel said no.
+    case refused(KernelError)
+  }
+
+  private func undo(_ entry: Entry) -> Undoing {
+    do throws(KernelError) {
+      switch entry {
+      case .file(let path, let value, let set):
+        guard allowed.contains(path) else { return .theirs("\(path): the journal names it, no part does") }
+        let now = KernelFile.selected(in: try KernelFile.read(path))
+        if now == value { return .done }
+        if now != set { return .theirs("\(path): left at \(now), which somebody else set") }
+        try KernelFile.write(path, value)
+      case .raising(let path, let value, let count):
+        guard allowed.contains(path) else { return .theirs("\(path): the journal names it, no part does") }
+        let now = KernelFile.number(path) ?? 0
+        if now > value { try KernelFile.write(path, String(max(value, now - count))) }
+      case .more(let path, let count):
+        guard allowed.contains(path) else { return .theirs("\(path): the journal names it, no part does") }
+        let now = KernelFile.number(path) ?? 0
+        if now < count { return .theirs("\(path): left at \(now), which somebody else set") }
+        try KernelFile.write(path, String(now - count))
+      case .swap(let path, let id):
+        guard isOn(path) else { return .done }
+        guard SwapSpace(path: path, id: id).isOurs else { return .theirs("swap on \(path): somebody else's") }
+        try check(ck_swapoff(path), "swapoff \(path)")
+      case .zram(let name, let size):
+        let now = KernelFile.number("/sys/block/\(name)/disksize") ?? 0
+        if now == 0 { return .done }
+        if now != size { return .theirs("\(name): somebody else's, of \(now) bytes") }
+        try KernelFile.write("/sys/block/\(name)/reset", "1")
+      case .scratch(let folder):
+        if try SwapSpace.removeFile(in: folder) == false { return .theirs("\(folder): not ours") }
+      }
+      return .done
+    } catch {
+      let wasNeverDone = error.errno == .noSuchFileOrDirectory || error.errno == .invalidArgument
+      return wasNeverDone ? .done : .refused(error)
+    }
+  }
+
+  /// Whether swap is on at `path`.
+  private func isOn(_ path: String) -> Bool {
+    ((try? KernelFile.read("/proc/swaps")) ?? "").split(separator: "\n").contains {
+      $0.split(separator: " ").first.map(String.init) == path
+    }
+  }
+}
+
+/// One change, as the journal keeps it: what undoes it, and how to tell that it is still ours.
+private enum Entry {
+  /// `value` stood there before, `set` was put there.
+  case file(path: String, value: String, set: String)
+  /// The number there, `value`, is about to grow by up to `count`.
+  case raising(path: String, value: Int, count: Int)
+  /// It grew by `count`.
+  case more(path: String, count: Int)
+  case swap(path: String, id: UInt64)
+  case zram(name: String, size: Int)
+  /// A folder with a swap file.
+  case scratch(String)
+
+  var text: String {
+    switch self {
+    case .file(let path, let value, let set): "file\t\(path)\t\(value)\t\(set)"
+    case .raising(let path, let value, let count): "raising\t\(path)\t\(value)\t\(count)"
+    case .more(let path, let count): "more\t\(path)\t\(count)"
+    case .swap(let path, let id): "swap\t\(path)\t\(Hex.number(id))"
+    case .zram(let name, let size): "zram\t\(name)\t\(size)"
+    case .scratch(let folder): "scratch\t\(folder)"
+    }
+  }
+
+  init?(_ line: String) {
+    let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+    switch (parts.first, parts.count) {
+    case ("file", 4): self = .file(path: parts[1], value: parts[2], set: parts[3])
+    case ("raising", 4):
+      guard let value = Int(parts[2]), let count = Int(parts[3]), count > 0 else { return nil }
+      self = .raising(path: parts[1], value: value, count: count)
+    case ("more", 3):
+      guard let count = Int(parts[2]), count >= 0 else { return nil }
+      self = .more(path: parts[1], count: count)
+    case ("swap", 3):
+      guard let id = UInt64(parts[2].dropFirst(2), radix: 16) else { return nil }
+      self = .swap(path: parts[1], id: id)
+    case ("zram", 3):
+      guard parts[1].hasPrefix("zram"), Int(parts[1].dropFirst(4)) != nil, let size = Int(parts[2]) else {
+        return nil
+      }
+      self = .zram(name: parts[1], size: size)
+    case ("scratch", 2):
+      guard parts[1].hasPrefix("/var/tmp/repro-swap."), !parts[1].contains("/../") else { return nil }
+      self = .scratch(parts[1])
+    default: return nil
+    }
+  }
+}
+
+/// A setting that a part can't do without, and that could not be made.
+struct SettingError: Error, CustomStringConvertible {
+  /// Whether the part's cases are skipped, and not errors.
+  let isSkip: Bool
+  let description: String
+
+  init(_ setting: Setting, _ error: KernelError) {
+    isSkip = setting.policy == .skip
+    description = "can't set \(setting): \(error)"
+  }
+}
+
+/// Why the host's state can't be changed safely.
+public enum HostStateError: Error, CustomStringConvertible {
+  /// Another run holds the journal.
+  case busy(String)
+  /// Somebody else could have written it.
+  case notOurs(String)
+  /// The journal can't be made.
+  case unusable(KernelError)
+
+  /// One line.
+  public var description: String {
+    switch self {
+    case .busy(let path): "another repro run is changing this host (\(path) is locked); wait for it to end"
+    case .notOurs(let path): "\(path): others own it or may write to it; look what it is, and remove it"
+    case .unusable(let error): "\(error); the journal of host settings must be writable (run as root)"
+    }
+  }
+}

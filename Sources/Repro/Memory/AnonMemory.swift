@@ -1,0 +1,63 @@
+import CKernel
+import Glibc
+import SystemPackage
+
+extension MemoryKind {
+  /// Private anonymous memory in base pages.
+  public static let anon = MemoryKind(
+    "anon", "private anonymous memory in base pages, never huge",
+    traits: [.private, .swappable, .divisible, .mergeable], maximumDepth: 256, c: AnonMemory.c
+  ) { pieces, length throws(KernelError) in try AnonMemory(pieces: pieces, pieceLength: length) }
+}
+
+/// `mmap(MAP_PRIVATE | MAP_ANONYMOUS)` without huge pages: what malloc gives.
+final class AnonMemory: Memory, Sendable {
+  private let range: AddressRange
+  let stride: Int
+
+  var base: UnsafeMutableRawPointer { range.base }
+  var length: Int { range.length }
+
+  init(pieces: Int, pieceLength: Int) throws(KernelError) {
+    stride = pieceLength
+    range = try AddressRange(length: pieces * pieceLength)
+  }
+
+  func renew() throws(KernelError) {
+    try AddressRange.map(base, length, MAP_PRIVATE | MAP_ANONYMOUS)
+    // A kernel without THP refuses; then nothing needs to be turned off.
+    _ = madvise(base, length, MADV_NOHUGEPAGE)
+  }
+
+  func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) -> Proof {
+    guard entries.allSatisfy({ $0.isPresent && !$0.isFileOrShared }) else {
+      return .missed("no anonymous page is mapped")
+    }
+    guard entries.allSatisfy(\.isExclusive) else { return .missed("somebody else maps the page too") }
+    if let flags, !flags.isAnonymous || flags.isTransparentHuge || flags.isHugetlb {
+      return .missed("kpageflags say that it is no anonymous base page")
+    }
+    return .reached("anonymous base pages, mapped here alone")
+  }
+
+  /// The way of a buggy kernel, a page at a time: a copy is moved over it.
+  func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) {
+    try Self.moveCopy(over: address)
+  }
+
+  static func moveCopy(over address: UnsafeMutableRawPointer) throws(KernelError) {
+    var copy: UnsafeMutableRawPointer?
+    try check(ck_map(kernelPageSize, 0, &copy), "mmap the new page")
+    guard let copy else { throw KernelError("mmap the new page", .noMemory) }
+    memcpy(copy, address, kernelPageSize)
+    try check(ck_remap_over(copy, kernelPageSize, address), "mremap over the page")
+  }
+
+  static let c = CMemory(
+    renew: """
+      if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+          -1, 0) == MAP_FAILED)
+        END(ERROR, "mmap: %m");
+      madvise(buf, map_size, MADV_NOHUGEPAGE);
+      """)
+}

@@ -1,0 +1,60 @@
+import CKernel
+import Glibc
+
+extension MemoryKind {
+  /// Shared memory of an anonymous file.
+  public static let memfd = MemoryKind(
+    "memfd", "shared memory of an anonymous file (memfd_create)", traits: [.divisible], maximumDepth: 256,
+    c: MemfdMemory.c
+  ) { pieces, length throws(KernelError) in try MemfdMemory(pieces: pieces, pieceLength: length) }
+}
+
+/// `mmap(MAP_SHARED)` of a memfd: shmem pages, which no store copies.
+final class MemfdMemory: Memory, @unchecked Sendable {  // the descriptor is set once in init
+  private let range: AddressRange
+  private let file: CInt
+  let stride: Int
+
+  var base: UnsafeMutableRawPointer { range.base }
+  var length: Int { range.length }
+
+  init(pieces: Int, pieceLength: Int) throws(KernelError) {
+    stride = pieceLength
+    range = try AddressRange(length: pieces * pieceLength)
+    file = try check(ck_memfd("repro"), "memfd_create")
+  }
+
+  deinit { close(file) }
+
+  func renew() throws(KernelError) {
+    // Cut and grown again: all its pages are gone.
+    if ftruncate(file, 0) != 0 || ftruncate(file, off_t(length)) != 0 { throw .last("ftruncate the memfd") }
+    try AddressRange.map(base, length, MAP_SHARED, file)
+  }
+
+  func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) -> Proof {
+    entries.allSatisfy { $0.isPresent && $0.isFileOrShared } && flags?.isAnonymous != true
+      ? .reached("pages of shared memory") : .missed("no page of shared memory is mapped")
+  }
+
+  /// Another file's page over it.
+  func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) {
+    let other = try check(ck_memfd("repro-replacement"), "memfd_create")
+    defer { close(other) }
+    let count = pwrite(other, address, kernelPageSize, 0)
+    if count != kernelPageSize { throw .last("write the memfd") }
+    try AddressRange.map(address, kernelPageSize, MAP_SHARED, other)
+  }
+
+  static let c = CMemory(
+    renew: """
+      int fd = memfd_create("buf", MFD_CLOEXEC);
+
+      if (fd < 0 || ftruncate(fd, map_size) < 0)
+        END(SKIPPED, "memfd_create: %m; build the kernel with CONFIG_MEMFD_CREATE");
+      if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+          fd, 0) == MAP_FAILED)
+        END(ERROR, "mmap: %m");
+      close(fd);
+      """)
+}

@@ -1,0 +1,92 @@
+import Glibc
+import SystemPackage
+
+extension MemoryKind {
+  /// A transparent huge page, mapped by one PMD.
+  public static let thp = MemoryKind(
+    "thp", "transparent huge pages, each mapped by one PMD",
+    needs: [.transparentHugePages, .pageFrames],
+    settings: [.file(THPMemory.enabled, "madvise", accepted: ["always"], .skip)],
+    traits: [.private, .swappable, .divisible], maximumDepth: 64, c: THPMemory.c
+  ) { pieces, length throws(KernelError) in try THPMemory(pieces: pieces, pieceLength: length) }
+}
+
+extension Need {
+  /// A kernel with THP.
+  static let transparentHugePages = Need("transparent huge pages") {
+    KernelFile.number(THPMemory.sizeFile) != nil
+      ? nil : "the kernel has no THP: build it with CONFIG_TRANSPARENT_HUGEPAGE=y"
+  }
+}
+
+/// `madvise(MADV_HUGEPAGE)` memory, PMD-aligned. The I/O takes base pages of it; a copy-on-write splits
+/// the PMD first (mm/huge_memory.c, do_huge_pmd_wp_page).
+final class THPMemory: HugeMemory, Memory, @unchecked Sendable {
+  static let enabled = "/sys/kernel/mm/transparent_hugepage/enabled"
+  static let sizeFile = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+
+  init(pieces: Int, pieceLength: Int) throws(KernelError) {
+    guard let size = KernelFile.number(Self.sizeFile) else {
+      throw KernelError("read \(Self.sizeFile)", .noSuchFileOrDirectory)
+    }
+    try super.init(
+      pieces: pieces, pieceLength: pieceLength, hugePage: size, flags: MAP_PRIVATE | MAP_ANONYMOUS)
+  }
+
+  override func renew() throws(KernelError) {
+    try super.renew()
+    try advise(MADV_HUGEPAGE, "MADV_HUGEPAGE", base, length)
+  }
+
+  /// kpageflags tells a huge page from base pages, and smaps whether PMDs map it: a huge page that is
+  /// mapped by page tables has the same flags.
+  func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) throws(KernelError) -> Proof {
+    guard let flags else { return .missed("the page's flags are hidden") }
+    guard flags.isTransparentHuge else { return .missed("the kernel gave base pages and no huge one") }
+    let bytes = try AddressMap.bytes(mappedByPMD: base, length)
+    guard bytes >= length else { return .missed("PMDs map \(bytes) of \(length) bytes") }
+    return .reached("transparent huge pages, mapped by PMDs")
+  }
+
+  /// A base page is enough: it splits the PMD, as user space may.
+  func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) {
+    try AnonMemory.moveCopy(over: address)
+  }
+
+  static let c = CMemory(
+    globals: """
+      /* Whether one entry of a page table (a PMD) maps all there is at buf. */
+      static bool is_huge(void)
+      {
+        FILE *file = fopen("/proc/self/smaps", "r");
+        unsigned long start, end, found = 0, kib = 0;
+        char text[512];
+
+        while (file && fgets(text, sizeof(text), file))
+          if (sscanf(text, "%lx-%lx", &start, &end) == 2)
+            found = start;
+          else if (found == (unsigned long)buf)
+            sscanf(text, "AnonHugePages: %lu", &kib);
+        if (file)
+          fclose(file);
+        return kib * 1024 == map_size;
+      }
+      """,
+    mapSize: """
+      FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "r");
+
+      if (!file || fscanf(file, "%zu", &map_size) != 1)
+        END(SKIPPED, "no huge pages here: needs CONFIG_TRANSPARENT_HUGEPAGE");
+      return map_size;
+      """,
+    renew: """
+      if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+          -1, 0) == MAP_FAILED)
+        END(ERROR, "mmap: %m");
+      madvise(buf, map_size, MADV_HUGEPAGE);
+      """,
+    prove: """
+      if (!is_huge())
+        END(SKIPPED, "no huge page: free memory, or enable transparent_hugepage (madvise)");
+      """)
+}

@@ -1,0 +1,61 @@
+/// A part in C, for the programs that ``CExport`` composes; each stands beside its Swift counterpart.
+///
+/// The text is indented by two blanks a level, which become tabs. It may use what
+/// `fixtures/export/skeleton.c.in` declares; DESIGN.md has the list.
+protocol CPart: Sendable {
+  /// Headers that the skeleton does not include.
+  var includes: [String] { get }
+  /// Declarations and functions.
+  var globals: String { get }
+  /// Statements that run once: they skip what this machine can't do, and make ready.
+  var setUp: String { get }
+}
+
+/// A hazard in C.
+struct CFragment: CPart {
+  var includes: [String] = []
+  var globals = ""
+  var setUp = ""
+  /// Statements before the page is filled.
+  var prepare = ""
+  /// Body of the function that does it while the I/O is in flight: `true` when the kernel did it,
+  /// `false` when it refused.
+  var act: String
+  /// Statements after the I/O that undo it, after which the page is looked at again.
+  var settle = ""
+  /// Whether the kernel may refuse. Then the same is tried on the same page without I/O: what is
+  /// refused both times shows nothing.
+  var canBeRefused = false
+}
+
+/// A memory in C: what stands behind `buf`. The positive control is made of it: user space renews the page
+/// and copies the bytes.
+struct CMemory: CPart {
+  var includes: [String] = []
+  var globals = ""
+  var setUp = ""
+  /// Body of `static size_t size_of_map(void)`: bytes of what `renew` maps.
+  var mapSize = "return page_size;"
+  /// Statements that map a fresh page over `buf`.
+  var renew: String
+  /// Statements after the fill, which end the program if the state was not reached.
+  var prove = ""
+}
+
+/// An engine in C.
+struct CEngine: CPart {
+  var includes: [String] = []
+  var globals = ""
+  var setUp = ""
+  /// Body of `static long read_direct(int fd)`: reads IO_END bytes at 0 into `buf`.
+  var read: String
+}
+
+/// A target in C.
+struct CTarget: CPart {
+  var includes: [String] = []
+  var globals = ""
+  var setUp = ""
+  /// Body of `static int open_target(int file)`: makes of the held file what is read.
+  var open: String
+}

@@ -1,0 +1,79 @@
+/// A kind of memory by name: what the buffer of an I/O is.
+public struct MemoryKind: Part {
+  /// What hazards and engines may rely on.
+  public enum Trait: String, Sendable, CaseIterable {
+    /// Copied on write after a fork, not shared.
+    case `private`
+    /// Pages can be swapped out.
+    case swappable
+    /// Base pages of it can be protected one by one.
+    case divisible
+    /// KSM may merge the pages, one by one.
+    case mergeable
+  }
+
+  /// The name: `anon`.
+  public let name: String
+  /// One line.
+  public let summary: String
+  /// See ``Part``.
+  public let needs: [Need]
+  /// See ``Part``.
+  public let settings: [Setting]
+  /// What it is like.
+  public let traits: Set<Trait>
+  /// The most pages under one hazard that it can give.
+  public let maximumDepth: Int
+  /// The memory in C.
+  let c: CMemory
+
+  /// Makes a buffer of `pieces`, each with room for `pieceLength` bytes; nothing is mapped before
+  /// ``Memory/renew()``.
+  let make: @Sendable (_ pieces: Int, _ pieceLength: Int) throws(KernelError) -> any Memory
+
+  init(
+    _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], traits: Set<Trait>,
+    maximumDepth: Int, c: CMemory,
+    make: @escaping @Sendable (_ pieces: Int, _ pieceLength: Int) throws(KernelError) -> any Memory
+  ) {
+    self.name = name
+    self.summary = summary
+    self.needs = needs
+    self.settings = settings
+    self.traits = traits
+    self.maximumDepth = maximumDepth
+    self.c = c
+    self.make = make
+  }
+}
+
+/// A buffer of one kind of memory: pieces at equal distances, so that each has pages of its own.
+protocol Memory: AnyObject, Sendable {
+  /// Start of the first piece.
+  var base: UnsafeMutableRawPointer { get }
+  /// Bytes of all pieces.
+  var length: Int { get }
+  /// From one piece's start to the next one's, in bytes; whole pages of the kind.
+  var stride: Int { get }
+
+  /// Gives all frames back and maps anew, so that the next stores get new, exclusive ones.
+  func renew() throws(KernelError)
+
+  /// Whether the pages, stored to by now, are what the kind promises.
+  /// - Parameters:
+  ///   - entries: pagemap's, of each page under I/O.
+  ///   - flags: kpageflags' word of the first one's frame; nil where it is hidden.
+  func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) throws(KernelError) -> Proof
+
+  /// User space puts another page behind `address`, with the same bytes, as a buggy kernel would: the
+  /// positive control.
+  func replace(_ address: UnsafeMutableRawPointer) throws(KernelError)
+}
+
+/// Whether a page is in the state that a case asks for.
+enum Proof: Sendable, Equatable {
+  /// It is, and this shows it.
+  case reached(String)
+  /// It is not: what it is instead.
+  case missed(String)
+}

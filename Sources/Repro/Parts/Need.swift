@@ -1,0 +1,73 @@
+import CKernel
+import Glibc
+
+/// What a part can't do without.
+public struct Need: Sendable, Equatable {
+  /// For people: `two NUMA nodes`.
+  public let name: String
+  private let look: @Sendable () -> String?
+
+  /// A need that `missing` looks for: it gives one line with what is missing and the remedy, or nil.
+  init(_ name: String, missing: @escaping @Sendable () -> String?) {
+    self.name = name
+    look = missing
+  }
+
+  /// What is missing here and how to get it, or nil.
+  public func missing() -> String? { look() }
+
+  /// Needs are told apart by their names.
+  public static func == (one: Need, other: Need) -> Bool { one.name == other.name }
+}
+
+extension Need {
+  /// A kernel that tracks soft-dirty pages.
+  static let softDirty = Need("soft-dirty tracking") {
+    freshPageEntry()?.isSoftDirty == true
+      ? nil : "the kernel does not track soft-dirty pages: build it with CONFIG_MEM_SOFT_DIRTY=y"
+  }
+
+  /// Swap, or the right to make some.
+  static let swap = Need("swap") {
+    KernelFile.hasSwap || isAdministrator
+      ? nil : "no swap is on, and making some needs root: run as root, or swapon a device"
+  }
+
+  /// Two NUMA nodes with memory.
+  static let twoNodes = Need("two NUMA nodes") {
+    guard let nodes = NUMANodes.withMemory else {
+      return "the kernel has no NUMA support: build it with CONFIG_NUMA=y"
+    }
+    return nodes.count > 1
+      ? nil
+      : "one NUMA node only: boot with numa=fake=2 (CONFIG_NUMA_EMU), or a guest with two nodes (repro vm)"
+  }
+
+  /// KSM, and the right to steer it.
+  static let ksm = Need("KSM") {
+    let run = "/sys/kernel/mm/ksm/run"
+    guard KernelFile.exists(run) else { return "the kernel has no KSM: build it with CONFIG_KSM=y" }
+    return access(run, W_OK) == 0 ? nil : "\(run) is not writable: run as root"
+  }
+
+  /// The right to see physical frame numbers.
+  static let pageFrames = Need("page frame numbers") {
+    guard KernelFile.exists("/proc/self/pagemap") else {
+      return "the kernel has no /proc/self/pagemap: build it with CONFIG_PROC_PAGE_MONITOR=y"
+    }
+    return isAdministrator
+      ? nil : "/proc/self/pagemap hides frame numbers: run as root (CAP_SYS_ADMIN)"
+  }
+
+  /// CAP_SYS_ADMIN outside of any user namespace: in one, geteuid() may well say 0.
+  private static var isAdministrator: Bool { freshPageEntry()?.frame != nil }
+
+  private static func freshPageEntry() -> PageMapEntry? {
+    guard let range = try? AddressRange(length: kernelPageSize), let map = try? PageMap() else { return nil }
+    guard (try? AddressRange.map(range.base, range.length, MAP_PRIVATE | MAP_ANONYMOUS)) != nil else {
+      return nil
+    }
+    ck_store64(range.base, 1)
+    return try? map.entry(of: range.base)
+  }
+}

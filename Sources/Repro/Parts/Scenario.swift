@@ -1,0 +1,146 @@
+/// How a trial's agents meet.
+public enum Schedule: String, Sendable, Codable, CaseIterable {
+  /// The I/O is held in flight while the hazard is done.
+  case staged
+  /// Threads run free; only their start is steered.
+  case race
+}
+
+/// Who acts on the page after the hazard.
+public enum Toucher: String, Sendable, Codable {
+  /// A CPU store by this process, to bytes that the I/O does not cover.
+  case store
+  /// A second direct read, into another part of the page.
+  case secondRead = "second read"
+  /// The hazard's child stores, in its own view of the page.
+  case childStore = "child's store"
+  /// Nobody.
+  case none
+}
+
+/// What is done in a trial, one thing after the other.
+public enum Step: Sendable, Equatable {
+  /// The engine makes the buffer known to the kernel.
+  case attach
+  /// The I/O is issued; where the target holds it, until it is in flight.
+  case issue
+  /// Hazard number n of the scenario acts.
+  case hazard(Int)
+  /// Somebody acts on the page.
+  case touch(Toucher)
+  /// The hold lets go.
+  case release
+  /// The I/O comes back.
+  case reap
+}
+
+extension [Step] {
+  /// The page is put in danger while the I/O is held.
+  public static func held(_ toucher: Toucher = .store, hazards: Int = 1) -> [Step] {
+    [.attach, .issue] + (0..<hazards).map(Step.hazard) + [.touch(toucher), .release, .reap]
+  }
+
+  /// The page is put in danger while it is registered, before the I/O is issued; nothing is held.
+  public static let registered: [Step] = [.attach, .hazard(0), .touch(.store), .issue, .release, .reap]
+
+  /// Who touches.
+  var toucher: Toucher {
+    for case .touch(let toucher) in self { return toucher }
+    return .none
+  }
+
+  /// Whether a hazard comes before the I/O.
+  var actsBeforeIssue: Bool {
+    guard let hazard = firstIndex(of: .hazard(0)), let issue = firstIndex(of: .issue) else { return false }
+    return hazard < issue
+  }
+}
+
+/// Makes a hazard for trials with so many pages under I/O.
+typealias HazardMaker = @Sendable (_ depth: Int) throws(KernelError) -> any Hazard
+
+/// One way to ask the kernel whether a page stays behind its address while I/O is in flight.
+public struct Scenario: Part {
+  /// What it is for.
+  public enum Role: String, Sendable, Codable {
+    /// Asks the kernel.
+    case hazard
+    /// Must lose data, whatever the kernel does.
+    case positiveControl = "positive control"
+    /// Can't lose any.
+    case negativeControl = "negative control"
+  }
+
+  /// Unique, without `.`, `#` or white space.
+  public let name: String
+  /// One line.
+  public let summary: String
+  /// What it is for.
+  public let role: Role
+  /// Reads can lose; writes are negative controls.
+  public let direction: Direction
+  /// What is done, in order.
+  public let steps: [Step]
+  /// The interleaving that loses data, one column an agent; empty for negative controls.
+  public let drawing: String
+  /// See ``Part``.
+  public let needs: [Need]
+  /// See ``Part``.
+  public let settings: [Setting]
+  /// What the memory must be like for the hazard to mean anything.
+  public let memory: Set<MemoryKind.Trait>
+  /// What the engine must be like.
+  public let engine: Set<EngineKind.Trait>
+  /// What losses look like if the kernel is wrong in the way that the scenario asks about; other damage
+  /// is unexplained.
+  public let losses: Set<Damage.Kind>
+  /// Why the race schedule can't run it; nil when it can.
+  public let raceObstacle: String?
+  /// The hazard in C; nil for what ``CExport`` can't write.
+  let c: CFragment?
+  /// Make the hazards that the steps name.
+  let makeHazards: [HazardMaker]
+
+  init(
+    _ name: String, _ summary: String, role: Role = .hazard, direction: Direction = .read,
+    steps: [Step]? = nil, drawing: String = "", needs: [Need] = [], settings: [Setting] = [],
+    memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
+    losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, c: CFragment? = nil,
+    then more: [HazardMaker] = [], hazard: @escaping HazardMaker
+  ) {
+    self.name = name
+    self.summary = summary
+    self.role = role
+    self.direction = direction
+    self.steps = steps ?? .held(hazards: 1 + more.count)
+    self.drawing = drawing
+    self.needs = needs
+    self.settings = settings
+    self.memory = memory
+    self.engine = engine
+    self.losses = losses
+    self.raceObstacle = raceObstacle
+    self.c = c
+    makeHazards = [hazard] + more
+  }
+
+  private init(writeControlOf scenario: Scenario) {
+    name = "\(scenario.name)-write"
+    summary = "negative control: direct write under \(scenario.name); the target holds before or after"
+    role = .negativeControl
+    direction = .write
+    steps = scenario.steps
+    drawing = ""
+    needs = scenario.needs
+    settings = scenario.settings
+    memory = scenario.memory
+    engine = scenario.engine
+    losses = []
+    raceObstacle = scenario.raceObstacle
+    c = nil
+    makeHazards = scenario.makeHazards
+  }
+
+  /// The same hazard under a direct write, which cannot lose: memory is its source.
+  var writeControl: Scenario { Scenario(writeControlOf: self) }
+}

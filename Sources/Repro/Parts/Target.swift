@@ -1,0 +1,182 @@
+/// How a target's direct I/O takes hold of memory: bugs are fixed path by path.
+public enum IOPath: String, Sendable, Codable, CaseIterable {
+  /// fs/fuse.
+  case fuse
+  /// Block layer: devices, and file systems that go through iomap or direct-io.c.
+  case block
+  /// Block layer below btrfs, which has bugs of its own.
+  case btrfs
+  /// fs/nfs.
+  case nfs
+  /// fs/smb/client.
+  case cifs
+  /// fs/ceph.
+  case ceph
+  /// fs/9p.
+  case p9 = "9p"
+  /// Whatever lies below an overlay.
+  case overlay
+  /// Pages that were pinned beforehand (registered buffers): no path of a target takes them.
+  case pin
+
+  /// The words of the catalogue's `paths` that concern it.
+  public var catalogued: [String] { self == .btrfs ? ["btrfs", "block"] : [rawValue] }
+}
+
+/// What is read and written: blocks of known content, open for direct I/O.
+protocol Target: AnyObject, Sendable {
+  /// For reports: the kind's name, or the path that was opened.
+  var name: String { get }
+  var path: IOPath { get }
+  /// Opened O_RDWR | O_DIRECT.
+  var descriptor: CInt { get }
+  /// What lengths, offsets and addresses of direct I/O must be multiples of, in bytes.
+  var alignment: Int { get }
+  /// What keeps its I/O in flight; nil for a target that runs free.
+  var hold: (any Hold)? { get }
+
+  /// The first thing that the I/O thread does, in a descriptor table of its own.
+  ///
+  /// No table may ever hold both a held target and its server's descriptors: a process that is killed
+  /// flushes the one before the other is released, and waits for a server that is gone, in D state
+  /// for ever. So a held target closes the server's in the caller's table, and then opens.
+  func openOnIOThread() throws(KernelError)
+
+  /// The same on another such thread, once the first has opened: gives a descriptor of that thread's own.
+  func openAgain() throws(KernelError) -> CInt
+
+  /// The place of trial number `trial`'s I/O of `length` bytes and what stands there.
+  func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp)
+
+  /// What the target holds at `offset` now, past any cache that a direct write could leave wrong.
+  func readBack(offset: Int64, into buffer: UnsafeMutableRawPointer, length: Int) throws(KernelError)
+
+  /// Gives everything back; the target can't be used any more.
+  func close()
+}
+
+extension Target {
+  var hold: (any Hold)? { nil }
+  func openOnIOThread() throws(KernelError) {}
+  func openAgain() throws(KernelError) -> CInt { descriptor }
+}
+
+/// Keeps an I/O in flight until it is told to let go.
+protocol Hold: AnyObject, Sendable {
+  /// The next I/O that is `transfer`, by direction and place, will be held.
+  func arm(_ transfer: Transfer, _ timeline: Timeline)
+  /// Returns once the armed I/O is in flight with its pages taken.
+  /// - Returns: false when it didn't come in time.
+  func arrived(timeout: Nanoseconds) -> Bool
+  /// Lets the held I/O complete.
+  func release() throws(KernelError)
+  /// Ends all I/O with an error; the target can't be used any more.
+  func abort()
+}
+
+/// Which target, and for one that somebody names, where and with what right.
+public struct TargetSpec: Sendable, Equatable {
+  /// The kind.
+  public var kind: TargetKind
+  /// A folder, file or device; nil for the kind's own choice.
+  public var path: String?
+  /// Whether an existing file or device may be overwritten.
+  public var overwrite = false
+  /// Whether a target that can't be used skips its cases and does not fail the run.
+  public var isOptional = false
+
+  /// A target of `kind`.
+  public init(_ kind: TargetKind, path: String? = nil, overwrite: Bool = false, isOptional: Bool = false) {
+    self.kind = kind
+    self.path = path
+    self.overwrite = overwrite
+    self.isOptional = isOptional
+  }
+
+  /// Kinds are told apart by their names.
+  public static func == (one: TargetSpec, other: TargetSpec) -> Bool {
+    one.description == other.description
+  }
+}
+
+extension TargetSpec: CustomStringConvertible {
+  /// `held`, `scratch+overwrite:/dev/vda`: the kind, the rights, the path.
+  public var description: String {
+    kind.name + (overwrite ? "+overwrite" : "") + (isOptional ? "+optional" : "")
+      + (path.map { ":\($0)" } ?? "")
+  }
+}
+
+/// A target by name.
+public struct TargetKind: Part {
+  /// The name: `held`.
+  public let name: String
+  /// One line.
+  public let summary: String
+  /// See ``Part``.
+  public let needs: [Need]
+  /// See ``Part``.
+  public let settings: [Setting]
+  /// Which schedule it serves: a target that holds its I/O serves the staged one, one that does not the
+  /// race.
+  public let schedule: Schedule
+  /// The path that its I/O takes; nil where that depends on the path that was named.
+  public let path: IOPath?
+  /// The target in C; nil for what ``CExport`` can't write.
+  let c: CTarget?
+
+  /// Opens one whose content is `pattern`'s.
+  let make: @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
+
+  init(
+    _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedule: Schedule,
+    path: IOPath?, c: CTarget?,
+    make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
+  ) {
+    self.name = name
+    self.summary = summary
+    self.needs = needs
+    self.settings = settings
+    self.schedule = schedule
+    self.path = path
+    self.c = c
+    self.make = make
+  }
+}
+
+/// Why a target can't be used: one line that names the path and the remedy.
+public enum TargetError: Error, Equatable, CustomStringConvertible {
+  /// The machine can't give one: what is missing and the remedy.
+  case missing(String)
+  /// Neither file, folder nor block device.
+  case wrongType(String)
+  /// It exists, and would be overwritten.
+  case wouldOverwrite(String)
+  /// Its file system does no direct I/O.
+  case noDirectIO(String)
+  /// The disk is full.
+  case full(String, needed: Int)
+  /// The device is too small.
+  case tooSmall(String, bytes: Int, needed: Int)
+  /// The kernel said no.
+  case unusable(String, KernelError)
+
+  /// One line.
+  public var description: String {
+    switch self {
+    case .missing(let reason): reason
+    case .wrongType(let path):
+      "\(path): not a file, folder or block device; name one on the file system to test"
+    case .wouldOverwrite(let path):
+      "\(path): exists and would be overwritten; name a new file or a folder, or add --overwrite"
+    case .noDirectIO(let path):
+      "\(path): this file system does no direct I/O (O_DIRECT); name a path on ext4, xfs, btrfs, ..."
+    case .full(let path, let needed):
+      "\(path): no space for the \(needed >> 20) MiB of test data; free some or name another path"
+    case .tooSmall(let path, let bytes, let needed):
+      "\(path): \(bytes) bytes are too few; \(needed) are needed"
+    case .unusable(let path, let error):
+      "\(path): \(error); name a path that you may create and write"
+    }
+  }
+}

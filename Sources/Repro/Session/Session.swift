@@ -1,0 +1,91 @@
+import CKernel
+import Glibc
+
+/// A whole run as a program does it: supervised, reported, the host put back, one exit code.
+public struct Session {
+  /// What to do.
+  public var plan: Plan
+  /// How to report it.
+  public var format: ReportFormat
+  /// How to say it to the caller.
+  public var exitCodes: ExitCodes
+  /// Where the report goes; stays open.
+  public var output: CInt
+  /// The trials as they were, when the plan runs them again.
+  public var originals: [TrialRecord] = []
+  /// Whether progress is shown on standard error.
+  public var showsProgress = isatty(STDERR_FILENO) == 1
+
+  /// A session; nothing happens yet.
+  public init(plan: Plan, format: ReportFormat, exitCodes: ExitCodes, output: CInt = STDOUT_FILENO) {
+    self.plan = plan
+    self.format = format
+    self.exitCodes = exitCodes
+    self.output = output
+  }
+
+  /// Runs it. Messages about the harness itself go to standard error.
+  /// - Returns: the exit code.
+  public func run() -> Int32 { Supervisor.shielded(supervised) }
+
+  private func supervised() -> Int32 {
+    var hostState: HostState?
+    var repaired: [String] = []
+    defer {
+      for refusal in hostState?.close() ?? [] {
+        ReportWriter.write("repro: the host is not as it was: \(refusal)\n", to: STDERR_FILENO)
+      }
+    }
+    do {
+      if changesHost {
+        hostState = try HostState(allowed: Setting.files)
+      } else if geteuid() == 0 {
+        repaired = HostState.repair(allowed: Setting.files)
+      }
+      let state = hostState
+      let left = repaired + (state?.leftovers ?? [])
+      let ending = try Supervisor.run(seconds: plan.longestSeconds) { work(state, left) }
+      switch ending {
+      case .exited(let code): return code
+      case .killed(let signal):
+        return failed("the harness was ended by signal \(signal): a bug of repro or a kill, not corruption")
+      case .timedOut:
+        return failed(
+          "the run was still going after \(Int(plan.longestSeconds)) s and was killed; nothing is known")
+      }
+    } catch {
+      return failed("\(error)")
+    }
+  }
+
+  private var cases: [Case] { (try? plan.expand().cases) ?? [] }
+
+  private var changesHost: Bool {
+    geteuid() == 0 && cases.contains { $0.parts.contains { !$0.settings.isEmpty } }
+  }
+
+  private func work(_ hostState: HostState?, _ leftovers: [String]) -> Int32 {
+    if geteuid() != 0, cases.contains(where: { $0.schedule == .staged }) {
+      // FUSE may be mounted in a user namespace; refused, the held target says so itself.
+      var step: UnsafePointer<CChar>?
+      _ = ck_enter_user_namespace(&step)
+    }
+    let writer = ReportWriter(format.make(exitCodes), output: output, showsProgress: showsProgress)
+    let observer: any Observer = originals.isEmpty ? writer : Replay(originals, writer)
+    do {
+      let end = try Campaign(plan, hostState: hostState, leftovers: leftovers, observer: observer).run(
+        exitCodes)
+      if let failure = writer.failure { return failed("the report is incomplete: \(failure)") }
+      if let signal = end.interruptedBy { return exitCodes.code(interruptedBy: signal) }
+      return exitCodes.code(end.verdict)
+    } catch {
+      return failed("\(error)")
+    }
+  }
+
+  private func failed(_ reason: String) -> Int32 {
+    ReportWriter.write("repro: error: \(reason)\n", to: STDERR_FILENO)
+    for line in format.make(exitCodes).broken(reason) { ReportWriter.write(line + "\n", to: output) }
+    return exitCodes.code(.error)
+  }
+}

@@ -1,0 +1,112 @@
+import CKernel
+import Glibc
+
+/// The memory of a case's I/O: pieces of one kind of memory, each with a page under I/O, its last one.
+final class Buffer: Sendable {
+  let memory: any Memory
+  let layout: Layout
+  let pattern: Pattern
+  let direction: Direction
+  /// How many pages are under I/O.
+  let depth: Int
+  private let pageMap: PageMap
+  private let toucher: Toucher
+
+  /// - Parameters:
+  ///   - pieceLength: bytes of a piece, whole pages: those before the last one make the I/O longer.
+  ///   - alignment: what the target wants of lengths and addresses.
+  ///   - touchLength: bytes that the CPU stores to at the end of each piece.
+  init(
+    _ kind: MemoryKind, _ scenario: Scenario, depth: Int, pieceLength: Int, alignment: Int, touchLength: Int,
+    pattern: Pattern
+  ) throws(KernelError) {
+    self.depth = depth
+    self.pattern = pattern
+    direction = scenario.direction
+    toucher = scenario.steps.toucher
+    layout = Layout(
+      direction, length: pieceLength, pageSize: kernelPageSize, alignment: alignment,
+      touchLength: toucher == .secondRead ? nil : touchLength)
+    memory = try kind.make(depth, pieceLength)
+    pageMap = try PageMap()
+  }
+
+  /// One trial's stamps and place.
+  struct Setup: Sendable {
+    let number: Int
+    let transfer: Transfer
+    /// The second read, by who touches.
+    let second: Transfer
+    let content: Stamp
+    let fill: Stamp
+    let pages: PagesUnderIO
+  }
+
+  /// Values that a page's word is stored to in turn, for stamps that tell them apart.
+  static let rounds = 16
+
+  /// The stamp of store number `round` to page number `page` in a trial.
+  func store(_ setup: Setup, page: Int, round: Int = 0) -> Stamp {
+    Stamp(.store, generation: setup.number + 1, block: page * Self.rounds + round)
+  }
+
+  /// All of it, for engines that make memory known to the kernel.
+  var region: Segment { Segment(memory: memory.base, length: memory.length) }
+
+  func piece(_ index: Int) -> UnsafeMutableRawPointer { memory.base + index * memory.stride }
+
+  /// What stands in the target where piece number `index` is read from or written to.
+  func content(_ setup: Setup, _ index: Int) -> Stamp {
+    var content = setup.content
+    content.block += index * (layout.io.count / Pattern.blockSize)
+    return content
+  }
+
+  /// The fill of piece number `index`.
+  func fill(_ setup: Setup, _ index: Int) -> Stamp {
+    var fill = setup.fill
+    fill.block += index * (layout.length / Pattern.blockSize)
+    return fill
+  }
+
+  /// Gives the trial fresh memory that says "not yet read", or holds what is to be written, and proves it
+  /// to be of its kind.
+  /// - Throws: KernelError, or TrialError.stateMissed.
+  func setUp(
+    _ number: Int, target: any Target, schedule: Schedule, timeline: Timeline, patience: Nanoseconds
+  ) throws -> Setup {
+    try memory.renew()
+    let ioLength = layout.io.count
+    let secondLength = toucher == .secondRead ? layout.touch.count : 0
+    let (offset, content) = target.place(
+      trial: number, length: ioLength * depth + secondLength * depth, direction)
+    // Trial 0 is generation 1: generation 0 is the file's.
+    let fill = Stamp(.fill, generation: number + 1, block: 0)
+    let transfer = Transfer(
+      direction: direction, descriptor: target.descriptor,
+      segments: (0..<depth).map { Segment(memory: piece($0), length: ioLength) }, offset: offset)
+    let second = Transfer(
+      direction: .read, descriptor: target.descriptor,
+      segments: (0..<depth).map {
+        Segment(memory: piece($0) + layout.touch.lowerBound, length: secondLength)
+      }, offset: offset + Int64(ioLength * depth))
+    let pageStart = layout.length - kernelPageSize
+    let pages = PagesUnderIO(
+      memory: memory, addresses: (0..<depth).map { piece($0) + pageStart }, stride: memory.stride,
+      size: kernelPageSize, schedule: schedule, timeline: timeline, pageMap: pageMap, patience: patience)
+    let setup = Setup(
+      number: number, transfer: transfer, second: second, content: content, fill: fill, pages: pages)
+    for index in 0..<depth { pattern.fill(piece(index), 0..<layout.length, with: self.fill(setup, index)) }
+    try prove(setup)
+    timeline.restart()
+    return setup
+  }
+
+  private func prove(_ setup: Setup) throws {
+    let entries = try setup.pages.entries()
+    // The flags of one page: all were made in the same way.
+    if case .missed(let what) = try memory.prove(entries, entries[0].frame.flatMap(PageFlags.of)) {
+      throw TrialError.stateMissed(what)
+    }
+  }
+}

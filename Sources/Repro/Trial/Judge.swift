@@ -1,0 +1,282 @@
+import CKernel
+
+/// Says what a trial showed: which bytes are wrong, and on which pages a guard was asked.
+///
+/// Both schedules end here. A guard was asked on a page only if the page's own state shows it; a hazard
+/// whose claim the frames contradict is the harness's error.
+struct Judge {
+  let buffer: Buffer
+  let target: any Target
+  let scenario: Scenario
+  let caseName: CaseName
+
+  private let verifier: Verifier
+  private let readBackBuffer: AddressRange?
+
+  init(
+    _ buffer: Buffer, _ target: any Target, _ scenario: Scenario, _ caseName: CaseName
+  ) throws(KernelError) {
+    self.buffer = buffer
+    self.target = target
+    self.scenario = scenario
+    self.caseName = caseName
+    verifier = Verifier(buffer.pattern)
+    if scenario.direction == .write {
+      let range = try AddressRange(length: buffer.layout.length)
+      try AddressRange.map(range.base, range.length, 0x22)  // MAP_PRIVATE | MAP_ANONYMOUS
+      readBackBuffer = range
+    } else {
+      readBackBuffer = nil
+    }
+  }
+
+  // MARK: Damage
+
+  /// What the toucher left on each page: the stores that it made last, page by page; nil for pages that
+  /// nobody stored to.
+  struct Touched {
+    /// Where the words begin, from the start of the piece, and what each must be.
+    var words: [(range: Range<Int>, stamps: [Stamp?])] = []
+  }
+
+  /// Compares memory with what it must hold now: at the first look whole pieces, at the second their
+  /// last pages, the only ones that a hazard touches.
+  func look(_ setup: Buffer.Setup, _ look: Damage.Look, _ touched: Touched) -> Findings {
+    let layout = buffer.layout
+    let from = look == .first ? 0 : layout.length - kernelPageSize
+    func clamp(_ range: Range<Int>) -> Range<Int> {
+      max(range.lowerBound, from)..<max(range.upperBound, from)
+    }
+    var findings = Findings()
+    for page in 0..<buffer.depth {
+      let (content, fill) = (buffer.content(setup, page), buffer.fill(setup, page))
+      let io = buffer.direction == .read ? content : fill
+      var expectations = [
+        Expectation(.io, clamp(layout.settled), expected: io, previous: fill),
+        Expectation(.untouched, clamp(layout.untouched), expected: fill, previous: fill),
+      ]
+      // A store inside of a read may lose against the data: either is right there.
+      let overwritten = buffer.direction == .read && layout.io.upperBound > layout.touch.lowerBound
+      switch scenario.steps.toucher {
+      case .store:
+        for (range, stamps) in touched.words {
+          expectations.append(
+            Expectation(
+              .store, range, expected: stamps[page] ?? fill, previous: fill, or: overwritten ? [content] : []
+            ))
+        }
+      case .secondRead:
+        let second = secondContent(setup, page)
+        expectations.append(Expectation(.second, layout.touch, expected: second, previous: fill))
+      case .childStore, .none:
+        if !overwritten {
+          expectations.append(Expectation(.untouched, layout.touch, expected: fill, previous: fill))
+        }
+      }
+      findings.add(page, buffer.piece(page), expectations, look, verifier)
+    }
+    return findings
+  }
+
+  /// What is wrong: the bytes of the first pages, and of all others that they are damaged, and how.
+  struct Findings {
+    private(set) var damage: [Damage] = []
+    private(set) var kinds: Set<Damage.Kind> = []
+    private(set) var pages: [Int] = []
+
+    fileprivate mutating func add(
+      _ page: Int, _ memory: UnsafeRawPointer, _ expectations: [Expectation], _ look: Damage.Look,
+      _ verifier: Verifier
+    ) {
+      if expectations.allSatisfy({ verifier.isIntact(memory, $0) }) { return }
+      if pages.count < TrialRecord.damageKept {
+        add(verifier.damage(in: memory, expectations, look: look, page: page))
+      } else {
+        let found = verifier.kinds(in: memory, expectations)
+        if !found.isEmpty { pages.append(page) }
+        kinds.formUnion(found)
+      }
+    }
+
+    /// Adds damage in full.
+    mutating func add(_ more: [Damage]) {
+      damage += more
+      kinds.formUnion(more.map(\.kind))
+      for page in more.map(\.page) where pages.last != page && !pages.contains(page) { pages.append(page) }
+    }
+
+    /// The damage and pages that pass, with each kind by another name.
+    fileprivate func filtered(
+      _ isNew: (Damage) -> Bool, page isNewPage: (Int) -> Bool, naming: (Damage.Kind) -> Damage.Kind
+    ) -> Findings {
+      var new = Findings()
+      new.add(
+        damage.filter(isNew).map { damage in
+          var damage = damage
+          damage.kind = naming(damage.kind)
+          return damage
+        })
+      let described = Set(damage.map(\.page))
+      let others = pages.filter { !described.contains($0) && isNewPage($0) }
+      if !others.isEmpty { new.kinds.formUnion(kinds.map(naming)) }
+      new.pages += others
+      return new
+    }
+
+    /// Adds what another look found.
+    mutating func add(_ other: Findings) {
+      add(other.damage)
+      kinds.formUnion(other.kinds)
+      let known = Set(pages)
+      pages += other.pages.filter { !known.contains($0) }
+    }
+  }
+
+  private func secondContent(_ setup: Buffer.Setup, _ page: Int) -> Stamp {
+    let offset = Int(setup.second.offset) + page * buffer.layout.touch.count
+    let block = (offset - buffer.layout.touch.lowerBound) / Pattern.blockSize
+    return Stamp(.file, generation: 0, block: block)
+  }
+
+  /// Compares what a direct write left on the target: before or after a store, never anything else.
+  /// - Parameter stores: all values that any word was stored to.
+  func lookOnTarget(_ setup: Buffer.Setup, stores: (_ page: Int) -> [Stamp]) throws(KernelError) -> [Damage] {
+    guard let space = readBackBuffer?.base else { return [] }
+    let layout = buffer.layout
+    var damage: [Damage] = []
+    for (page, place) in setup.transfer.placed.enumerated() {
+      try target.readBack(offset: place.offset, into: space, length: layout.io.count)
+      let (content, fill) = (buffer.content(setup, page), buffer.fill(setup, page))
+      damage += verifier.damage(
+        in: space,
+        [
+          Expectation(.disk, layout.settled, expected: fill, previous: content),
+          Expectation(.disk, layout.touch, expected: fill, previous: content, or: stores(page)),
+        ], page: page)
+    }
+    return damage
+  }
+
+  /// The I/O's data in copies of pages that must not have any: those of a child, made after the I/O.
+  func leaks(_ setup: Buffer.Setup, _ views: [View]) -> [Damage] {
+    guard buffer.direction == .read else { return [] }
+    let layout = buffer.layout
+    let start = layout.length - kernelPageSize
+    let range = max(layout.settled.lowerBound, start) - start..<layout.settled.upperBound - start
+    let blocks = start / Pattern.blockSize
+    return views.flatMap { view in
+      var (fill, content) = (buffer.fill(setup, view.page), buffer.content(setup, view.page))
+      fill.block += blocks
+      content.block += blocks
+      return verifier.damage(
+        in: view.copy, [Expectation(.child, range, expected: fill, previous: content)], look: .second,
+        page: view.page)
+    }
+  }
+
+  /// What only the second look saw, by the hazards' name for it.
+  func new(_ second: Findings, after first: Findings, _ hazards: [any Hazard]) -> Findings {
+    let name = hazards.lazy.compactMap(\.lossOnSecondLook).first
+    return second.filtered { late in
+      let seen = first.damage.filter { $0.page == late.page }
+      if seen.isEmpty { return !first.pages.contains(late.page) }
+      return !seen.contains {
+        $0.region == late.region && $0.offset == late.offset && $0.length == late.length
+      }
+    } page: {
+      !first.pages.contains($0)
+    } naming: {
+      name ?? $0
+    }
+  }
+
+  // MARK: Exposure
+
+  /// What happened in a trial, as far as it bears on exposure.
+  struct Facts {
+    /// Of each hazard, its outcomes: one for all pages, or one a page.
+    var outcomes: [[HazardOutcome]] = []
+    /// The same without I/O; empty when it was not tried.
+    var withoutIO: [HazardOutcome] = []
+    /// What was seen of each page.
+    var observations: [Observation] = []
+    /// Whether hazard and toucher were done while the I/O was in flight.
+    var isInFlight = true
+    /// Whether the I/O was issued while the hazard acted.
+    var isEntering = false
+  }
+
+  /// The record of a trial that is over.
+  /// - Throws: TrialError.contradiction when a hazard claims what the frames contradict.
+  func record(
+    _ setup: Buffer.Setup, _ hazards: [any Hazard], _ facts: Facts, _ findings: Findings
+  ) throws -> TrialRecord {
+    let depth = buffer.depth
+    let lost = findings.pages.sorted()
+    let isLost = Set(lost)
+    var guards: [String: Int] = [:]
+    var asked = 0
+    for page in 0..<depth {
+      try contradict(page, hazards, facts, isLost: isLost.contains(page))
+      let name = try guardAsked(page, hazards, facts)?.name
+      if name == nil && !isLost.contains(page) { continue }
+      asked += 1
+      // The guard of a page that was lost did not hold.
+      if let name, !isLost.contains(page), facts.isInFlight { guards[name, default: 0] += 1 }
+    }
+    let shown = lost.first ?? 0
+    let seen = shown < facts.observations.count ? facts.observations[shown] : Observation()
+    let kept = Set(lost.prefix(TrialRecord.damageKept))
+    return TrialRecord(
+      case: caseName, trial: setup.number, depth: depth,
+      inFlight: facts.isInFlight ? asked : lost.count, entering: facts.isEntering ? asked : 0, lost: lost,
+      guards: guards, hazards: facts.outcomes.compactMap(\.first), withoutIO: facts.withoutIO.first,
+      damage: findings.damage.filter { kept.contains($0.page) },
+      isExplained: findings.kinds.isSubset(of: scenario.losses),
+      frameBefore: seen.arrival?.frame, frameAfter: seen.end?.frame, offset: setup.transfer.offset,
+      length: setup.transfer.length, timeline: setup.pages.timeline.marks)
+  }
+
+  /// The guard that the page's state shows to have been asked: that of the last hazard that asked one.
+  private func guardAsked(_ page: Int, _ hazards: [any Hazard], _ facts: Facts) throws -> Guard? {
+    var found: Guard?
+    for (hazard, outcomes) in zip(hazards, facts.outcomes) {
+      guard let outcome = outcomes.of(page) else { continue }
+      switch outcome.kind {
+      case .applied: found = hazard.asked(facts.observations[page], page) ?? found
+      case .refused: if facts.withoutIO.of(page)?.isApplied == true { found = hazard.refusal ?? found }
+      case .noEffect: break
+      }
+    }
+    return found
+  }
+
+  /// Frames outrank words.
+  private func contradict(
+    _ page: Int, _ hazards: [any Hazard], _ facts: Facts, isLost: Bool
+  ) throws {
+    guard caseName.schedule == .staged, page < facts.observations.count else { return }
+    let seen = facts.observations[page]
+    guard let before = seen.arrival?.frame else { return }
+    for (hazard, outcomes) in zip(hazards, facts.outcomes) {
+      guard hazard.replacesFrames, let outcome = outcomes.of(page), outcome.isApplied else { continue }
+      if let after = seen.hazarded?.frame, after == before {
+        throw TrialError.contradiction(
+          "the hazard says '\(outcome.evidence)', but frame \(Hex.number(before)) is still behind the address"
+        )
+      }
+    }
+    // Both were seen while the I/O was held: it filled the old frame, or was not in flight.
+    let isAsked = scenario.role != .positiveControl  // whose loss is missed by its own count
+    if isAsked, buffer.direction == .read, !isLost, let after = seen.touched?.frame, after != before {
+      throw TrialError.contradiction(
+        "frame \(Hex.number(before)) was replaced by \(Hex.number(after)) while the I/O was held, and nothing "
+          + "is lost: the I/O did not have the page")
+    }
+  }
+}
+
+extension [HazardOutcome] {
+  /// The outcome for a page: outcomes are one a page, or one for all.
+  func of(_ page: Int) -> HazardOutcome? { page < count ? self[page] : count == 1 ? self[0] : nil }
+}

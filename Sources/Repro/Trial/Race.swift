@@ -1,0 +1,211 @@
+import CKernel
+import SystemPackage
+
+/// The race schedule, the recipe of 2008: three threads run free, and only their start is steered.
+/// ```
+///  I/O thread              hazard                       store thread
+///  |  (drawn offset)       |  (drawn offset)            store to the page's last word
+///  read(buf) --+           |                            store to the page's last word
+///              |           act on the last page         store ...
+///              |           store to the word before     store ...
+///  <-----------+           |                            store ...
+///  (stop, verify, settle, verify again)
+/// ```
+/// The offset between I/O and hazard is drawn so that every overlap of the two comes up. What counts is
+/// said by ``RaceTimes``.
+struct Race {
+  let bench: RaceBench
+  let storer: Storer
+  let scenario: Scenario
+  let name: String
+  let seed: UInt64
+
+  /// How long I/O and hazard took lately; the window that offsets are drawn from.
+  private(set) var window: RaceWindow
+
+  /// Time for both threads to reach their starting points.
+  private static let lead: Nanoseconds = 40_000
+
+  init(_ one: Case, bench: RaceBench, storer: Storer, seed: UInt64, window: RaceWindow) {
+    self.bench = bench
+    self.storer = storer
+    self.seed = seed
+    self.window = window
+    scenario = one.scenario
+    name = "\(one.name)"
+  }
+
+  private var buffer: Buffer { bench.buffer }
+  private var stores: Bool { scenario.steps.toucher == .store }
+  /// Words of the touch, from the start of the piece: the hazard's thread stores to the first.
+  private var ownWord: Int { buffer.layout.touch.lowerBound }
+  private var freeWord: Int { buffer.layout.touch.lowerBound + 8 }
+
+  /// Runs trial `number`.
+  /// - Throws: KernelError or TrialError; then nothing is known of the kernel.
+  mutating func run(_ number: Int) throws -> TrialRecord {
+    let setup = try bench.setUp(number)
+    let pages = setup.pages
+    for hazard in bench.hazards { try hazard.prepare(pages) }
+    var isSettled = false
+    defer { if !isSettled { for hazard in bench.hazards { _ = try? hazard.settle(pages) } } }
+    var facts = Judge.Facts()
+    facts.observations = try pages.entries().map { Observation(arrival: $0) }
+    if bench.registers { try bench.io.attach(buffer.region, patience: bench.patience) }
+
+    let shift = window.shift(seed: seed, case: name, trial: number)
+    let start = Clock.now + Self.lead
+    bench.io.start(setup.transfer, bench.timeline, notBefore: start + max(0, -shift))
+    Clock.spin(until: start + max(0, shift))
+    let tolerates = bench.hazards.allSatisfy(\.toleratesStores)
+    // Not earlier: with two CPUs, one that stores all the time keeps the I/O from being issued.
+    if stores && tolerates { startStorer(setup) }
+    let hazardStart = Clock.now
+    let acted = act(pages)
+    let hazardEnd = Clock.now
+    if stores { touch(setup, &facts) }
+    let touchEnd = Clock.now
+    if stores && !tolerates { startStorer(setup) }
+
+    // Both threads stop before anything is thrown: they use the buffer.
+    let completion = bench.io.finish(timeout: bench.patience)
+    let count = stores ? storer.finish() : 0
+    facts.outcomes = try acted.get()
+    guard let completion else { throw TrialError.hung }
+    if bench.registers { bench.io.detach(patience: bench.patience) }
+    try completion.requireAll(of: setup.transfer)
+    let times = RaceTimes(
+      started: completion.started, submitted: completion.submitted, ended: completion.ended,
+      hazardStart: hazardStart, hazardEnd: hazardEnd, touchEnd: touchEnd)
+    (facts.isInFlight, facts.isEntering) = (times.isInFlight, times.isEntering)
+    mark(facts, times, stores: count)
+    window.follow(io: completion.ended - completion.started, hazard: touchEnd - hazardStart)
+    for (page, entry) in try pages.entries().enumerated() { facts.observations[page].end = entry }
+    isSettled = true
+    let findings = try lookTwice(setup, touched(setup, count))
+    if times.isInFlight || times.isEntering,
+      let refused = facts.outcomes.firstIndex(where: { $0.contains { $0.kind == .refused } })
+    {
+      facts.withoutIO = try bench.hazards[refused].actWithoutIO(pages)
+    }
+    return try bench.judge.record(setup, bench.hazards, facts, findings)
+  }
+
+  private func act(_ pages: PagesUnderIO) -> Result<[[HazardOutcome]], KernelError> {
+    var outcomes: [[HazardOutcome]] = []
+    do throws(KernelError) {
+      for hazard in bench.hazards { outcomes.append(try hazard.act(pages)) }
+      return .success(outcomes)
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  // MARK: Stores
+
+  private func touch(_ setup: Buffer.Setup, _ facts: inout Judge.Facts) {
+    let before = ck_thread_faults()
+    for page in 0..<buffer.depth {
+      let word = buffer.pattern.word(buffer.store(setup, page: page), at: ownWord)
+      ck_store64(buffer.piece(page) + ownWord, word)
+    }
+    // Shared among the pages: a system call after each store would leave the hazard's window.
+    let faults = ck_thread_faults() - before
+    for page in 0..<buffer.depth where page < faults { facts.observations[page].faults = 1 }
+  }
+
+  private func startStorer(_ setup: Buffer.Setup) {
+    let values = (0..<buffer.depth).flatMap { page in
+      (0..<Buffer.rounds).map {
+        buffer.pattern.word(buffer.store(setup, page: page, round: $0), at: freeWord)
+      }
+    }
+    storer.start(
+      buffer.memory.base + freeWord, stride: buffer.memory.stride, places: buffer.depth, values,
+      rounds: Buffer.rounds)
+  }
+
+  /// What the words of the touch must hold, after `count` free stores.
+  private func touched(_ setup: Buffer.Setup, _ count: UInt64) -> Judge.Touched {
+    let depth = UInt64(buffer.depth)
+    let own = (0..<buffer.depth).map { stores ? buffer.store(setup, page: $0) : nil }
+    let free = (0..<buffer.depth).map { page -> Stamp? in
+      // Store k went to place k % depth.
+      let made = count > UInt64(page) ? (count - UInt64(page) + depth - 1) / depth : 0
+      return made == 0
+        ? nil : buffer.store(setup, page: page, round: Int((made - 1) % UInt64(Buffer.rounds)))
+    }
+    return Judge.Touched(words: [(ownWord..<ownWord + 8, own), (freeWord..<freeWord + 8, free)])
+  }
+
+  /// Looks, undoes the hazards, and looks again if all was well.
+  private func lookTwice(_ setup: Buffer.Setup, _ touched: Judge.Touched) throws -> Judge.Findings {
+    var findings = bench.judge.look(setup, .first, touched)
+    findings.add(
+      try bench.judge.lookOnTarget(setup) { page in
+        (0..<Buffer.rounds).map { buffer.store(setup, page: page, round: $0) }
+      })
+    // A child born before the data arrived may see it arrive: what it saw is no damage here.
+    for hazard in bench.hazards.reversed() { _ = try hazard.settle(setup.pages) }
+    if findings.pages.isEmpty {
+      let second = bench.judge.look(setup, .second, touched)
+      findings.add(bench.judge.new(second, after: findings, bench.hazards))
+    }
+    return findings
+  }
+
+  private func mark(_ facts: Judge.Facts, _ times: RaceTimes, stores: UInt64) {
+    bench.timeline.mark(.hazard, "begins", at: times.hazardStart)
+    for outcomes in facts.outcomes {
+      bench.timeline.mark(.hazard, outcomes.first?.text ?? "", at: times.hazardEnd)
+    }
+    if self.stores {
+      bench.timeline.mark(.hazard, "stored to byte \(ownWord)", at: times.touchEnd)
+      bench.timeline.mark(.store, "\(stores) stores from byte \(freeWord) on until here")
+    }
+  }
+}
+
+/// When each agent of a race acted, and what that makes of the trial.
+struct RaceTimes: Sendable {
+  /// The I/O's thread was about to issue it.
+  var started: Nanoseconds
+  /// Issuing had returned, all pages taken; nil for engines that can't tell.
+  var submitted: Nanoseconds?
+  /// The I/O was back.
+  var ended: Nanoseconds
+  var hazardStart: Nanoseconds
+  var hazardEnd: Nanoseconds
+  /// The store after the hazard was done; as ``hazardEnd`` without one.
+  var touchEnd: Nanoseconds
+
+  /// Hazard and toucher were done while the I/O was in flight. For engines that tell when they have
+  /// submitted, that is when the window opens; a pread's call includes time before its pages are taken and
+  /// after they are let go, so that its count is an upper estimate.
+  var isInFlight: Bool { (submitted ?? started) <= hazardStart && touchEnd <= ended }
+
+  /// The I/O was issued while the hazard acted, so that its pages were taken while the hazard's checks were
+  /// under way; the toucher came before its end.
+  var isEntering: Bool {
+    hazardStart < started && (submitted ?? started) < hazardEnd && touchEnd <= ended
+  }
+}
+
+/// Lengths of an I/O and of a hazard that do not overlap, in nanoseconds.
+struct RaceWindow {
+  var io: Nanoseconds
+  var hazard: Nanoseconds
+
+  /// How much later than the I/O the hazard starts in one trial; negative when it starts first. From
+  /// "ends as the I/O starts" to "starts as the I/O ends": every overlap comes up.
+  func shift(seed: UInt64, case name: String, trial: Int) -> Nanoseconds {
+    var generator = SplitMix64(seed: seed, case: name, trial: trial)
+    return .random(in: -hazard...max(io, 1), using: &generator)
+  }
+
+  /// Moving averages over about 16 trials.
+  mutating func follow(io: Nanoseconds, hazard: Nanoseconds) {
+    self.io += (io - self.io) / 16
+    self.hazard += (hazard - self.hazard) / 16
+  }
+}

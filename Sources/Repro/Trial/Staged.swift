@@ -1,0 +1,208 @@
+import CKernel
+import SystemPackage
+
+/// The staged schedule: the scenario's steps, one after the other, with the I/O held in flight while the
+/// hazard and the toucher act, so that one trial decides. With ``Step/held(_:hazards:)``:
+/// ```
+///  I/O thread            target               hazard                toucher
+///  read(buf) ----------> request: held
+///                                             act on buf's page
+///                                                                   store to buf's last bytes
+///                        release
+///  <-------------------- answer
+///  (verify)                                   settle   (verify again)
+/// ```
+final class Staged {
+  private let scenario: Scenario
+  private let buffer: Buffer
+  private let target: any Target
+  private let hazards: [any Hazard]
+  private let io: IOThread
+  /// Reads once more, for the toucher that does.
+  private let second: SecondReader?
+  private let registers: Bool
+  private let judge: Judge
+  private let patience: Nanoseconds
+  private let timeline = Timeline()
+
+  /// Bytes that the CPU stores to at the end of a page.
+  static let touchLength = 64
+
+  /// - Parameter patience: nanoseconds that any wait for the kernel may take.
+  init(
+    _ one: Case, _ target: any Target, depth: Int, pattern: Pattern, patience: Nanoseconds,
+    makeEngine: @escaping @Sendable (Int) throws(KernelError) -> any Engine
+  ) throws {
+    scenario = one.scenario
+    self.target = target
+    self.patience = patience
+    buffer = try Buffer(
+      one.memory, one.scenario, depth: depth, pieceLength: kernelPageSize, alignment: target.alignment,
+      touchLength: Self.touchLength, pattern: pattern)
+    var hazards: [any Hazard] = []
+    for make in scenario.makeHazards { hazards.append(try make(depth)) }
+    self.hazards = hazards
+    judge = try Judge(buffer, target, scenario, one.name)
+    io = try IOThread(one.engine, depth: depth, makeEngine: makeEngine) {
+      () throws(KernelError) in try target.openOnIOThread()
+    }
+    registers = one.engine.traits.contains(.registers)
+    do throws(KernelError) {
+      second = scenario.steps.toucher == .secondRead ? try SecondReader(target) : nil
+    } catch {
+      io.stop()
+      throw error
+    }
+  }
+
+  func close() {
+    second?.stop()
+    io.stop()
+  }
+
+  /// Runs trial `number`.
+  /// - Throws: KernelError or TrialError; then nothing is known of the kernel.
+  func run(_ number: Int) throws -> TrialRecord {
+    do {
+      return try stage(number)
+    } catch {
+      // Whatever broke, the I/O thread must come back before the next trial.
+      try? target.hold?.release()
+      if io.finish(timeout: patience) != nil { detach() }
+      throw error
+    }
+  }
+
+  private func stage(_ number: Int) throws -> TrialRecord {
+    let setup = try buffer.setUp(
+      number, target: target, schedule: .staged, timeline: timeline, patience: patience)
+    let pages = setup.pages
+    for hazard in hazards { try hazard.prepare(pages) }
+    var isSettled = false
+    defer { if !isSettled { for hazard in hazards { _ = try? hazard.settle(pages) } } }
+
+    var facts = Judge.Facts()
+    facts.observations = [Observation](repeating: Observation(), count: buffer.depth)
+    for step in scenario.steps {
+      switch step {
+      case .attach:
+        if registers { try io.attach(buffer.region, patience: patience) }
+        if scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
+      case .issue:
+        target.hold?.arm(setup.transfer, timeline)
+        io.start(setup.transfer, timeline)
+        if target.hold != nil, !awaitHeld() { throw abandon(setup.transfer) }
+        if !scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
+      case .hazard(let index):
+        let outcomes = try hazards[index].act(pages)
+        timeline.mark(.hazard, outcomes.first?.text ?? "")
+        facts.outcomes.append(outcomes)
+        try observe(pages, &facts, \.hazarded)
+      case .touch(let toucher):
+        try touch(toucher, setup, &facts)
+        try observe(pages, &facts, \.touched)
+      case .release:
+        try target.hold?.release()
+      case .reap:
+        guard let completion = io.finish(timeout: patience) else {
+          target.hold?.abort()
+          throw TrialError.hung
+        }
+        try completion.requireAll(of: setup.transfer)
+        try observe(pages, &facts, \.end)
+      }
+    }
+    let touched = touched(setup)
+    var findings = judge.look(setup, .first, touched)
+    findings.add(try judge.lookOnTarget(setup) { [self.buffer.store(setup, page: $0)] })
+    isSettled = true
+    findings.add(try secondLook(setup, touched, after: findings))
+    detach()
+
+    if let refused = refused(facts) { facts.withoutIO = try hazards[refused].actWithoutIO(pages) }
+    return try judge.record(setup, hazards, facts, findings)
+  }
+
+  private func detach() { if registers { io.detach(patience: patience) } }
+
+  private func observe(
+    _ pages: PagesUnderIO, _ facts: inout Judge.Facts,
+    _ moment: WritableKeyPath<Observation, PageMapEntry?>
+  ) throws(KernelError) {
+    for (index, entry) in try pages.entries().enumerated() {
+      facts.observations[index][keyPath: moment] = entry
+    }
+  }
+
+  /// The hazard that some page refused, if one did.
+  private func refused(_ facts: Judge.Facts) -> Int? {
+    facts.outcomes.firstIndex { $0.contains { $0.kind == .refused } }
+  }
+
+  /// Waits until the I/O is held.
+  /// - Returns: false when it came back instead, or did neither in time.
+  private func awaitHeld() -> Bool {
+    guard let hold = target.hold else { return true }
+    let deadline = Clock.now + patience
+    while !hold.arrived(timeout: Clock.milliseconds(20)) {
+      if io.finish(timeout: 0) != nil || Clock.now > deadline { return false }
+    }
+    return io.awaitSubmission(timeout: patience)
+  }
+
+  // MARK: Touching
+
+  private func touch(_ toucher: Toucher, _ setup: Buffer.Setup, _ facts: inout Judge.Facts) throws {
+    switch toucher {
+    case .none, .childStore: break
+    case .store:
+      var faults = ck_thread_faults()
+      for page in 0..<buffer.depth {
+        store(buffer.store(setup, page: page), to: buffer.piece(page))
+        let now = ck_thread_faults()
+        facts.observations[page].faults = now - faults
+        faults = now
+      }
+      let touch = buffer.layout.touch
+      timeline.mark(.store, "stored to bytes \(touch.lowerBound)..<\(touch.upperBound)")
+    case .secondRead:
+      try second?.read(setup.second, timeline, patience: patience)
+    }
+  }
+
+  /// Stores to the page while the I/O is in flight: the store that triggers copy-on-write.
+  private func store(_ stamp: Stamp, to piece: UnsafeMutableRawPointer) {
+    for offset in stride(from: buffer.layout.touch.lowerBound, to: buffer.layout.touch.upperBound, by: 8) {
+      ck_store64(piece + offset, buffer.pattern.word(stamp, at: offset))
+    }
+  }
+
+  private func touched(_ setup: Buffer.Setup) -> Judge.Touched {
+    let stamps = (0..<buffer.depth).map { Optional(buffer.store(setup, page: $0)) }
+    return Judge.Touched(words: [(buffer.layout.touch, stamps)])
+  }
+
+  /// Undoes the hazards and looks again; only what the first look did not see is new.
+  private func secondLook(
+    _ setup: Buffer.Setup, _ touched: Judge.Touched, after first: Judge.Findings
+  ) throws(KernelError) -> Judge.Findings {
+    var views: [View] = []
+    for hazard in hazards.reversed() { views += try hazard.settle(setup.pages) }
+    var found = Judge.Findings()
+    found.add(judge.leaks(setup, views))
+    found.add(judge.new(judge.look(setup, .second, touched), after: first, hazards))
+    return found
+  }
+
+  /// Gets the I/O thread back after its request did not arrive.
+  private func abandon(_ transfer: Transfer) -> any Error {
+    target.hold?.abort()
+    guard let completion = io.finish(timeout: patience) else { return TrialError.hung }
+    do {
+      try completion.requireAll(of: transfer)
+    } catch {
+      return error
+    }
+    return TrialError.notHeld
+  }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Repro
+
+/// Trials of a JSONL report, chosen as `REPORT`, `REPORT#TRIAL` or `REPORT#CASE:TRIAL`.
+public struct ReportedTrials: Sendable {
+  /// How they were made.
+  public let plan: Plan
+  /// The trials that were chosen.
+  public let trials: [TrialRecord]
+
+  /// Reads the report.
+  /// - Throws: PlanError that names the report and what is wrong with it.
+  public init(_ reference: String) throws {
+    let parts = reference.split(separator: "#", maxSplits: 1).map(String.init)
+    let path = parts.first ?? ""
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw PlanError("\(path): no report there; name a file made with --format jsonl")
+    }
+    var plan: Plan?
+    var trials: [TrialRecord] = []
+    for (index, line) in String(decoding: data, as: UTF8.self).split(separator: "\n").enumerated() {
+      do {
+        switch try JSONDecoder().decode(Event.self, from: Data(line.utf8)) {
+        case .run(let start): plan = start.plan
+        case .trial(let trial): trials.append(trial)
+        default: break
+        }
+      } catch {
+        throw PlanError(
+          "\(path): line \(index + 1) is no event of this version of repro; use a report of --format jsonl")
+      }
+    }
+    guard let plan else { throw PlanError("\(path): the report does not say how it was made") }
+    self.plan = plan
+    self.trials = try Self.choose(trials, parts.count > 1 ? parts[1] : nil, path)
+  }
+
+  private static func choose(
+    _ trials: [TrialRecord], _ choice: String?, _ path: String
+  ) throws -> [TrialRecord] {
+    guard let choice else {
+      if trials.isEmpty { throw PlanError("\(path): holds no trials") }
+      let losses = trials.filter(\.isLoss)
+      return losses.isEmpty ? trials : losses
+    }
+    let parts = choice.split(separator: ":").map(String.init)
+    guard let number = parts.last.flatMap(Int.init), parts.count <= 2 else {
+      throw PlanError("'#\(choice)' is no trial; write #TRIAL or #CASE:TRIAL, as in #fork.pread.staged:3")
+    }
+    let found = trials.filter { $0.trial == number && (parts.count == 1 || "\($0.case)" == parts[0]) }
+    if found.isEmpty { throw PlanError("\(path): has no trial '\(choice)'") }
+    if found.count > 1 {
+      let names = found.map { "#\($0.case):\($0.trial)" }.joined(separator: ", ")
+      throw PlanError("'#\(choice)' is one of \(names); name one")
+    }
+    return found
+  }
+
+  /// The trials case by case: each case needs a run of its own.
+  public var cases: [[TrialRecord]] {
+    var cases: [[TrialRecord]] = []
+    for trial in trials {
+      if let index = cases.firstIndex(where: { $0[0].case == trial.case }) {
+        cases[index].append(trial)
+      } else {
+        cases.append([trial])
+      }
+    }
+    return cases
+  }
+}

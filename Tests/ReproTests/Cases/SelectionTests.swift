@@ -1,0 +1,141 @@
+import Testing
+
+@testable import Repro
+
+@Suite("Selection of cases")
+struct SelectionTests {
+  private func names(_ selection: Selection, depth: Int = 1) throws -> [String] {
+    selection.expand(try selection.chosenScenarios(), depth: depth).cases.map { "\($0.name)" }
+  }
+
+  @Test("no globs select the standard scenarios")
+  func standard() throws {
+    let chosen = try Selection().chosenScenarios()
+    #expect(chosen.allSatisfy { $0.role == .hazard && $0.direction == .read })
+    #expect(chosen.map(\.name) == Scenario.standard.map(\.name))
+  }
+
+  @Test("each scenario once, in the order of the table")
+  func order() throws {
+    let some = try Selection(scenarios: ["ksm", "fork", "fork*"]).chosenScenarios().map(\.name)
+    #expect(some.prefix(2) == ["fork", "fork-child-stays"])
+    let all = try Selection(scenarios: ["*", "fork"]).chosenScenarios().map(\.name)
+    #expect(all == Scenario.all.map(\.name) && Set(all).count == all.count)
+  }
+
+  @Test("a glob that selects nothing is an error, whatever the others do")
+  func nothing() {
+    #expect(throws: SelectionError("no scenario 'f'; 'repro list' names them all")) {
+      try Selection(scenarios: ["fork", "f"]).chosenScenarios()
+    }
+  }
+
+  @Test("the default covers every part, one axis varied at a time")
+  func star() throws {
+    let selection = Selection()
+    let cases = selection.expand(try selection.chosenScenarios(), depth: 1).cases
+    #expect(Set(cases.map(\.scenario.name)) == Set(Scenario.standard.map(\.name)))
+    // Shared memory can't lose by fork, and no other scenario is varied.
+    #expect(Set(cases.map(\.memory.name)) == Set(MemoryKind.all.map(\.name)).subtracting(["memfd"]))
+    #expect(Set(cases.map(\.engine.name)) == Set(EngineKind.all.map(\.name)))
+    #expect(Set(cases.map(\.target.kind.name)) == Set(TargetKind.all.map(\.name)))
+    for one in cases {
+      let unusual = [
+        one.memory.name != "anon", one.engine.name != "pread" && one.scenario.engine.isEmpty,
+        one.target.kind.name != TargetKind.usual(for: one.schedule).name,
+      ]
+      #expect(unusual.count { $0 } <= 1, "\(one.name)")
+    }
+  }
+
+  @Test("axes that are named are combined in full")
+  func product() throws {
+    var selection = Selection(scenarios: ["fork", "mprotect"])
+    selection.memories = [.anon, .thp]
+    selection.engines = [.pread, .libaio]
+    selection.targets = [TargetSpec(.held), TargetSpec(.heldBlock)]
+    #expect(try names(selection).count == 16)
+    #expect(try Set(names(selection)).count == 16)
+  }
+
+  @Test("everything is what no rule leaves out")
+  func exhaustive() throws {
+    var selection = Selection(scenarios: ["*"])
+    selection.isExhaustive = true
+    let (cases, excluded) = selection.expand(Scenario.all, depth: 1)
+    let combinations =
+      Scenario.all.count * MemoryKind.all.count * EngineKind.all.count * TargetKind.all.count
+    #expect(cases.count + excluded.count == combinations)
+    #expect(cases.allSatisfy { $0.exclusion(depth: 1) == nil })
+    #expect(excluded.allSatisfy { !$0.reason.isEmpty && !$0.reason.contains("\n") })
+  }
+
+  @Test("a named target brings its schedule")
+  func targetBringsSchedule() throws {
+    var selection = Selection(scenarios: ["fork"])
+    selection.memories = [.anon]
+    selection.engines = [.pread]
+    selection.targets = [TargetSpec(.scratch, path: "/mnt")]
+    #expect(try names(selection) == ["fork.pread.race"])
+    selection.targets = [TargetSpec(.heldBlock)]
+    #expect(try names(selection) == ["fork.pread.held-block.staged"])
+  }
+
+  @Test("one case selects itself", arguments: ["fork.pread.staged", "ksm.io_uring.held-block.staged"])
+  func one(text: String) throws {
+    #expect(try names(Selection(try #require(CaseName(text)))) == [text])
+  }
+
+  @Test("a guest's disk stands in for a target that nobody named")
+  func scratch() throws {
+    var selection = Selection(scenarios: ["fork"])
+    selection.scratch = TargetSpec(.scratch, path: "/dev/vda", overwrite: true, isOptional: true)
+    let cases = selection.expand(try selection.chosenScenarios(), depth: 1).cases
+    let races = cases.filter { $0.schedule == .race }
+    #expect(!races.isEmpty && races.allSatisfy { $0.target == selection.scratch })
+  }
+}
+
+@Suite("Rules")
+struct RuleTests {
+  private func reason(_ text: String, depth: Int = 1) throws -> String? {
+    let name = try #require(CaseName(text))
+    return Case(
+      scenario: try #require(Scenario.named(name.scenario)),
+      memory: try #require(MemoryKind.named(name.memory)),
+      engine: try #require(EngineKind.named(name.engine)),
+      target: TargetSpec(try #require(TargetKind.named(name.target))), schedule: name.schedule
+    ).exclusion(depth: depth)
+  }
+
+  @Test(
+    "leave out what means nothing, and say why",
+    arguments: [
+      ("fork.memfd.pread.staged", "shared memory is not copied on write"),
+      ("ksm.thp.pread.staged", "KSM merges base pages"),
+      ("pageout.hugetlb.pread.staged", "becomes a swap entry"),
+      ("mprotect.hugetlb.pread.staged", "one by one"),
+      ("fork-registered.pread.staged", "takes pages when the I/O is issued"),
+      ("ksm.pread.race", "never the same as its twin"),
+      ("fork-write.pread.staged", "has the bytes before the hazard acts"),
+      ("fork.pread.held.race", "nothing races"),
+      ("fork.pread.scratch.staged", "only races"),
+    ])
+  func left(name: String, words: String) throws {
+    let reason = try reason(name)
+    #expect(reason?.contains(words) == true, "\(reason ?? "kept")")
+  }
+
+  @Test(
+    "keep what asks something",
+    arguments: [
+      "fork.pread.staged", "fork.hugetlb.libaio.held-block.staged", "move_pages.memfd.pread.staged",
+    ])
+  func kept(name: String) throws { #expect(try reason(name) == nil) }
+
+  @Test("memory has its depth")
+  func depth() throws {
+    #expect(try reason("fork.hugetlb.pread.staged", depth: 8) == nil)
+    #expect(try reason("fork.hugetlb.pread.staged", depth: 9)?.contains("at most") == true)
+  }
+}

@@ -1,0 +1,68 @@
+import Testing
+
+@testable import Repro
+
+/// The race's exposure rule on synthetic windows of known place: what must count does, and nothing else.
+@Suite("Exposure in a race")
+struct RaceTimesTests {
+  /// An I/O from 100 to 200, submitted at 120 by engines that tell.
+  private func times(
+    hazard: ClosedRange<Nanoseconds>, touch: Nanoseconds? = nil, submitted: Nanoseconds? = nil
+  ) -> RaceTimes {
+    RaceTimes(
+      started: 100, submitted: submitted, ended: 200, hazardStart: hazard.lowerBound,
+      hazardEnd: hazard.upperBound, touchEnd: touch ?? hazard.upperBound)
+  }
+
+  @Test(
+    "inside the I/O is in flight", arguments: [100...200, 101...199, 150...150] as [ClosedRange<Nanoseconds>])
+  func inside(hazard: ClosedRange<Nanoseconds>) {
+    #expect(times(hazard: hazard).isInFlight && !times(hazard: hazard).isEntering)
+  }
+
+  @Test(
+    "before, after, across an end or around it is not",
+    arguments: [0...90, 210...220, 150...201, 99...150, 50...250] as [ClosedRange<Nanoseconds>])
+  func outside(hazard: ClosedRange<Nanoseconds>) { #expect(!times(hazard: hazard).isInFlight) }
+
+  @Test("a store that comes too late makes no exposure: nothing was asked in time")
+  func lateTouch() {
+    #expect(times(hazard: 110...150, touch: 199).isInFlight)
+    #expect(!times(hazard: 110...150, touch: 201).isInFlight)
+    #expect(!times(hazard: 90...150, touch: 201).isEntering)
+  }
+
+  @Test("an engine that tells when it has submitted opens the window there, not earlier")
+  func submission() {
+    #expect(!times(hazard: 110...150, submitted: 120).isInFlight)
+    #expect(times(hazard: 120...150, submitted: 120).isInFlight)
+  }
+
+  @Test(
+    "an I/O issued while the hazard acts is entering, and a class of its own",
+    arguments: [(90...110, true), (99...150, true), (100...150, false), (50...99, false), (90...210, false)]
+      as [(ClosedRange<Nanoseconds>, Bool)])
+  func entering(hazard: ClosedRange<Nanoseconds>, isEntering: Bool) {
+    #expect(times(hazard: hazard).isEntering == isEntering)
+    #expect(!(times(hazard: hazard).isEntering && times(hazard: hazard).isInFlight))
+  }
+
+  @Test("a submission that ended after the hazard did not enter under it")
+  func lateSubmission() {
+    #expect(times(hazard: 90...130, submitted: 120).isEntering)
+    #expect(!times(hazard: 90...110, submitted: 120).isEntering)
+  }
+
+  /// Windows of every place, as LTP's tst_fuzzy_sync01 has them: the two classes never overlap, and what is
+  /// in neither touches an end of the I/O or lies outside.
+  @Test("the classes are disjoint over all places")
+  func disjoint() {
+    for start in stride(from: Nanoseconds(0), through: 300, by: 7) {
+      for length in stride(from: Nanoseconds(0), through: 300, by: 7) {
+        let times = times(hazard: start...start + length)
+        #expect(!(times.isInFlight && times.isEntering))
+        #expect(times.isInFlight == (start >= 100 && start + length <= 200))
+      }
+    }
+  }
+}
