@@ -26,9 +26,14 @@ extension Case {
       one.schedule == .staged && one.scenario.direction == .write
         ? "\(one.scenario.name), staged: the held target's server has the bytes before the hazard acts" : nil
     },
-    { one, depth in
+    { one, _ in
       one.schedule == .race && one.scenario.steps.toucher == .secondRead
         ? "\(one.scenario.name) as a race: the second read would have to be in time too" : nil
+    },
+    { one, depth in
+      depth > 1 && one.engine.traits.contains(.workers) && !one.target.kind.arrivesWhole
+        ? "\(one.engine.name) on \(one.target.kind.name) at depth \(depth): nothing tells when all requests have "
+          + "their pages" : nil
     },
     { one, depth in
       depth > one.memory.maximumDepth
@@ -54,6 +59,7 @@ extension EngineKind.Trait {
   fileprivate var reason: String {
     switch self {
     case .asynchronous: "its system call both issues and waits"
+    case .workers: "no kernel thread works for it"
     case .registers: "it takes pages when the I/O is issued, and nothing can come before"
     }
   }

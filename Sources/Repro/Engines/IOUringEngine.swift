@@ -6,7 +6,7 @@ extension EngineKind {
   /// io_uring, IORING_OP_READ and IORING_OP_WRITE.
   public static let ioUring = EngineKind(
     "io_uring", "io_uring, IORING_OP_READ; deep I/O is a request a page", needs: [.ioUring],
-    traits: [.asynchronous], c: IOUringEngine.c
+    traits: [.asynchronous, .workers], c: IOUringEngine.c
   ) { depth throws(KernelError) in try IOUringEngine(depth: depth) }
 }
 

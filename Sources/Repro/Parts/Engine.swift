@@ -54,6 +54,8 @@ public struct EngineKind: Part {
   public enum Trait: String, Sendable, CaseIterable {
     /// Issuing returns with the I/O in flight; deep I/O is several requests.
     case asynchronous
+    /// Kernel threads may take the pages after issuing has returned.
+    case workers
     /// Attaching takes the pages, for as long as they are attached (FOLL_PIN | FOLL_LONGTERM).
     case registers
   }

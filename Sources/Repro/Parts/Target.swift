@@ -122,6 +122,9 @@ public struct TargetKind: Part {
   public let schedule: Schedule
   /// The path that its I/O takes; nil where that depends on the path that was named.
   public let path: IOPath?
+  /// Whether each request of a deep I/O reaches what holds it, so that its arrival tells that its pages are
+  /// taken; else only the first one does.
+  public let arrivesWhole: Bool
   /// The target in C; nil for what ``CExport`` can't write.
   let c: CTarget?
 
@@ -130,7 +133,7 @@ public struct TargetKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedule: Schedule,
-    path: IOPath?, c: CTarget?,
+    path: IOPath?, arrivesWhole: Bool = true, c: CTarget?,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
     self.name = name
@@ -139,6 +142,7 @@ public struct TargetKind: Part {
     self.settings = settings
     self.schedule = schedule
     self.path = path
+    self.arrivesWhole = arrivesWhole
     self.c = c
     self.make = make
   }

@@ -7,7 +7,7 @@ extension TargetKind {
   public static let heldBlock = TargetKind(
     "held-block", "a loop device over the held file: the block layer's path", needs: [.loopDevices],
     schedule: .staged,
-    path: .block, c: HeldBlock.c
+    path: .block, arrivesWhole: false, c: HeldBlock.c
   ) { _, pattern throws(TargetError) in
     do throws(KernelError) {
       return try HeldBlock(pattern: pattern)

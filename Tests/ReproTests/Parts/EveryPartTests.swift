@@ -1,0 +1,95 @@
+import TestHost
+import Testing
+
+@testable import Repro
+
+/// What every part must do, whatever it is: a new line of a table is tested here without being named.
+@Suite(
+  "Every part", .serialized, .exclusive, .enabled(if: Machine.canHold, "needs root and /dev/fuse"))
+struct EveryPartTests {
+  /// Runs `selection` on this machine with its settings made and undone.
+  private func run(_ selection: Selection, depth: Int = 1) throws -> RecordingObserver {
+    let folder = try TemporaryFolder()
+    let state = try HostState(folder: folder("journal"), allowed: Setting.files)
+    defer { state.close() }
+    var plan = Plan(selection, seed: Seed(5))
+    plan.trials = 4
+    plan.depth = depth
+    let observer = RecordingObserver()
+    _ = try Campaign(plan, hostState: state, observer: observer).run(.default)
+    return observer
+  }
+
+  private func name(
+    _ scenario: String = "control-none", memory: String = "anon", engine: String = "pread",
+    target: String = "held"
+  ) -> CaseName {
+    CaseName(scenario: scenario, memory: memory, engine: engine, target: target, schedule: .staged)
+  }
+
+  /// Both controls and a quiet case, shallow and deep: silent where nothing is done, firing where a page is
+  /// replaced. What is missing here is said.
+  private func requireControls(_ name: CaseName) throws {
+    for depth in [1, 5] {
+      let observer = try run(Selection(name), depth: depth)
+      guard let control = observer.controls.first else {
+        #expect(depth > 1, "left out: \(name)")
+        continue
+      }
+      if observer.results.first?.verdict == .skipped {
+        #expect(control.reason?.isEmpty == false)
+        continue
+      }
+      #expect(control.isSound, "\(name) at depth \(depth): \(control.reason ?? "")")
+      #expect(control.fired == control.trials && control.quietLosses == 0)
+      #expect(observer.results.map(\.verdict) == [.clean], "\(observer.results)")
+    }
+  }
+
+  @Test(
+    "memory is proved, fires when it is replaced, and is silent else", arguments: MemoryKind.all.map(\.name))
+  func memory(_ memory: String) throws { try requireControls(name(memory: memory)) }
+
+  @Test(
+    "an engine brings all data, and loses what a replaced page loses", arguments: EngineKind.all.map(\.name))
+  func engine(_ engine: String) throws { try requireControls(name(engine: engine)) }
+
+  @Test(
+    "a held target holds and lets go",
+    arguments: TargetKind.all.filter { $0.schedule == .staged }.map(\.name))
+  func target(_ target: String) throws { try requireControls(name(target: target)) }
+
+  @Test(
+    "a scenario runs or says what is missing",
+    arguments: Scenario.all.filter { $0.direction == .read }.map(\.name))
+  func scenario(_ scenario: String) throws {
+    let engine = Scenario.named(scenario)?.engine.isEmpty == false ? "io_uring-fixed" : "pread"
+    let observer = try run(Selection(name(scenario, engine: engine)))
+    let result = try #require(observer.results.first)
+    #expect(result.verdict != .error, "\(result.reason ?? "")")
+    if result.verdict == .skipped || result.verdict == .inconclusive {
+      #expect(result.reason?.isEmpty == false)
+    }
+    for trial in observer.trials where trial.isExposure && !trial.isLoss {
+      #expect(trial.guards.values.reduce(0, +) == trial.inFlight, "an exposure names its guard")
+    }
+  }
+
+  @Test("parts say in one line what they are, and needs what is missing and the remedy")
+  func words() {
+    let parts: [any Part] = Scenario.all + MemoryKind.all + EngineKind.all + TargetKind.all
+    for part in parts {
+      #expect(!part.summary.isEmpty && !part.summary.contains("\n"))
+      for need in part.needs {
+        let missing = need.missing()
+        #expect(missing?.contains("\n") != true && missing?.isEmpty != true, "\(need.name)")
+      }
+    }
+  }
+
+  @Test("settings change only files of the kernel")
+  func settings() {
+    #expect(!Setting.files.isEmpty)
+    #expect(Setting.files.allSatisfy { $0.hasPrefix("/sys/kernel/mm/") || $0.hasPrefix("/proc/sys/") })
+  }
+}
