@@ -28,12 +28,12 @@ final class MprotectHazard: Hazard, Sendable {
       getrusage(RUSAGE_THREAD, &before);
       *(volatile unsigned char *)(buf + STORE_START) = STORE;
       getrusage(RUSAGE_THREAD, &after);
-      return after.ru_minflt != before.ru_minflt; /* since 6.2 no write fault: nothing asked */
+      return after.ru_minflt != before.ru_minflt; /* newer kernels take no write fault: nothing asked */
       """)
 
-  /// Whether the page is write-protected is not visible; the store that follows tells by its fault. On 6.2
-  /// and later an exclusive page gets its write permission back at once (can_change_pte_writable), no fault
-  /// comes, and nothing was asked.
+  /// Whether the page is write-protected is not visible; the store that follows tells by its fault. From
+  /// about 6.1 on an exclusive page gets its write permission back at once (can_change_pte_writable; huge
+  /// ones a release later), no fault comes, and nothing was asked.
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     for run in pages.runs {
       if mprotect(run.start, run.length, PROT_READ) != 0 { throw .last("mprotect PROT_READ") }

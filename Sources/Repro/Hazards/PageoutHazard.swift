@@ -1,10 +1,11 @@
 import CKernel
+import Glibc
 
 /// MADV_PAGEOUT: the page is unmapped towards swap and read back through the swap cache, read-only.
 /// See ``drawing``.
 /// 5.9 to 5.19; since then the swap entry remembers that the page was exclusive (1493a1913e34).
 /// Since 5.10.9 reclaim refuses pages that are pinned, not merely referenced (feb889fb40fa).
-final class PageoutHazard: Hazard, Sendable {
+final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread alone uses it
   static let drawing = """
     reader                        kernel                    hazard / store
     read(fd, buf) ------------->  takes P1 behind buf
@@ -80,10 +81,23 @@ final class PageoutHazard: Hazard, Sendable {
     }
   }
 
+  /// What became of the pages when the I/O was over.
+  private var settled: [HazardOutcome] = []
+
   /// The data must survive a trip to swap: a dirty bit lost with the I/O shows as old bytes here.
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] {
-    _ = try act(pages)
+    settled = try act(pages)
     return []
+  }
+
+  /// Settling was just that. Once more right after it would meet the page on its way to the disk, and
+  /// reclaim leaves pages under writeback alone; so only what it did not take is tried again, later.
+  func actWithoutIO(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
+    for _ in 0..<5 where !settled.allSatisfy(\.isApplied) {
+      usleep(2000)
+      settled = zip(settled, try act(pages)).map { $0.isApplied ? $0 : $1 }
+    }
+    return settled
   }
 
   func asked(_ page: Observation, _ number: Int) -> Guard? {

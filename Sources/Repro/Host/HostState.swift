@@ -258,7 +258,10 @@ private enum Entry {
       }
       self = .zram(name: parts[1], size: size)
     case ("scratch", 2):
-      guard parts[1].hasPrefix("/var/tmp/repro-swap."), !parts[1].contains("/../") else { return nil }
+      let folder = "/var/tmp/"
+      guard parts[1].hasPrefix("\(folder)repro-swap."),
+        !parts[1].dropFirst(folder.count).contains("/" as Character)
+      else { return nil }
       self = .scratch(parts[1])
     default: return nil
     }
