@@ -70,6 +70,23 @@ int ck_stay_on_cpu(void) {
   return (int)answer(sched_setaffinity(0, sizeof here, &here));
 }
 
+int ck_cpus(void) {
+  cpu_set_t cpus;
+  return sched_getaffinity(0, sizeof cpus, &cpus) < 0 ? -errno : CPU_COUNT(&cpus);
+}
+
+int ck_go_to_other_cpu(void) {
+  int here = sched_getcpu();
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (cpu == here || !CPU_ISSET(cpu, &cpus_before)) continue;
+    cpu_set_t there;
+    CPU_ZERO(&there);
+    CPU_SET(cpu, &there);
+    return sched_setaffinity(0, sizeof there, &there) < 0 ? -errno : 0;
+  }
+  return -ENODEV;
+}
+
 int ck_leave_cpu(void) { return (int)answer(sched_setaffinity(0, sizeof cpus_before, &cpus_before)); }
 
 int ck_block_device_bytes(int fd, uint64_t *bytes) { return (int)answer(ioctl(fd, BLKGETSIZE64, bytes)); }

@@ -26,6 +26,10 @@ uint64_t ck_store_until(void *first, size_t stride, uint32_t places, const uint6
   return stores;
 }
 
+void ck_spin(const uint32_t *go) {
+  while (!__atomic_load_n(go, __ATOMIC_ACQUIRE)) __asm__ volatile("" : : : "memory");
+}
+
 int ck_remap_over(void *from, size_t length, void *to) {
   void *moved = mremap(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, to);
   return moved == MAP_FAILED ? -errno : 0;

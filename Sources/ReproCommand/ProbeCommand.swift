@@ -7,7 +7,13 @@ struct ProbeCommand: ParsableCommand {
     commandName: "probe",
     abstract: "Tell what this machine can run, and what would be skipped and why.")
 
+  @Option(help: help("target")) var target: String?
+
   func run() throws {
-    for line in Probe().lines { print(line) }
+    let spec = try target.map { text in
+      guard let spec = TargetSpec(parsing: text) else { throw ValidationError("--target \(text): no target") }
+      return spec
+    }
+    for line in Probe(target: spec).lines { print(line) }
   }
 }

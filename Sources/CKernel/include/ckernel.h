@@ -27,6 +27,9 @@ void ck_compiler_barrier(const void *region);
 uint64_t ck_store_until(void *first, size_t stride, uint32_t places, const uint64_t *values, uint32_t rounds,
                         const uint32_t *stop);
 
+/* Waits, without leaving the CPU, until *go is not 0. */
+void ck_spin(const uint32_t *go);
+
 /* mremap(2) with MREMAP_MAYMOVE | MREMAP_FIXED: moves the mapping at `from` over `to`. */
 int ck_remap_over(void *from, size_t length, void *to);
 /* Anonymous memory, private or shared with children. */
@@ -56,6 +59,10 @@ int ck_unshare_files(void);
  * second lets it run where it could before the first. */
 int ck_stay_on_cpu(void);
 int ck_leave_cpu(void);
+/* How many CPUs the calling thread may run on. */
+int ck_cpus(void);
+/* After ck_stay_on_cpu: the calling thread alone runs on another of the CPUs from before; -ENODEV. */
+int ck_go_to_other_cpu(void);
 int ck_block_device_bytes(int fd, uint64_t *bytes);
 int ck_block_device_sector(int fd, uint32_t *bytes);
 /* fstatfs(2): the magic number of the file system (linux/magic.h). */

@@ -34,6 +34,9 @@ extension Scenario {
       "fork-child-writes", "fork; the child stores to its view of the page, the parent does not", .writes,
       steps: .held(.childStore)),
     fork(
+      "fork-remote-store", "fork; then a thread on another CPU stores, with a TLB entry from before", .stays,
+      steps: .held(.remoteStore), needs: [.twoCPUs]),
+    fork(
       "fork-read2", "fork, then a second direct read into another part of the page; no store", .stays,
       steps: .held(.secondRead)),
     fork(
@@ -54,6 +57,11 @@ extension Scenario {
       needs: [.swap], settings: [.swap], memory: [.private, .swappable],
       losses: [.lostRead, .torn, .lostAfterSwap], c: PageoutHazard.cFragment
     ) { _ throws(KernelError) in PageoutHazard() },
+    Scenario(
+      "none-late", "no hazard; once the I/O is over the page goes to swap and comes back",
+      drawing: LateLookHazard.drawing, needs: [.swap], settings: [.swap], memory: [.private, .swappable],
+      losses: [.lostAfterSwap], raceObstacle: "nothing happens while the I/O is in flight"
+    ) { _ throws(KernelError) in LateLookHazard() },
     Scenario(
       "move_pages", "migration to another NUMA node", drawing: MovePagesHazard.drawing,
       needs: [.twoNodes, .pageFrames],
@@ -79,10 +87,12 @@ extension Scenario {
 
   private static func fork(
     _ name: String, _ summary: String, _ child: ForkHazard.Child, steps: [Step] = .held(),
+    needs: [Need] = [],
     engine: Set<EngineKind.Trait> = [], losses: Set<Damage.Kind> = [.lostRead, .torn]
   ) -> Scenario {
     Scenario(
-      name, summary, steps: steps, drawing: ForkHazard.drawing, memory: [.private], engine: engine,
+      name, summary, steps: steps, drawing: ForkHazard.drawing, needs: needs, memory: [.private],
+      engine: engine,
       losses: losses,
       raceObstacle: steps == .held() ? nil : "its steps have an order that a race does not keep",
       c: steps == .held() ? ForkHazard.cFragment(child) : nil

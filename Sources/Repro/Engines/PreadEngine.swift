@@ -23,15 +23,18 @@ final class PreadEngine: Engine {
     let isOne = transfer.segments.count == 1
     let parts = transfer.vector
     let count = CInt(parts.count)
-    let done =
-      switch (transfer.direction, isOne) {
-      case (.read, true): pread(transfer.descriptor, first.memory, first.length, offset)
-      case (.write, true): pwrite(transfer.descriptor, first.memory, first.length, offset)
-      case (.read, false): preadv(transfer.descriptor, parts, count, offset)
-      case (.write, false): pwritev(transfer.descriptor, parts, count, offset)
-      }
-    if done < 0 { throw .last("p\(transfer.text)") }
-    return done
+    while true {
+      let done =
+        switch (transfer.direction, isOne) {
+        case (.read, true): pread(transfer.descriptor, first.memory, first.length, offset)
+        case (.write, true): pwrite(transfer.descriptor, first.memory, first.length, offset)
+        case (.read, false): preadv(transfer.descriptor, parts, count, offset)
+        case (.write, false): pwritev(transfer.descriptor, parts, count, offset)
+        }
+      if done >= 0 { return done }
+      // A signal that comes before the server has read the request takes it away again.
+      if errno != EINTR { throw .last("p\(transfer.text)") }
+    }
   }
 
   static let c = CEngine(

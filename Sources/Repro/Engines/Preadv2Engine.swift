@@ -18,12 +18,15 @@ final class Preadv2Engine: Engine {
     guard let transfer else { return 0 }
     let parts = transfer.vector
     let count = CInt(parts.count)
-    let done =
-      switch transfer.direction {
-      case .read: ck_preadv2(transfer.descriptor, parts, count, transfer.offset)
-      case .write: ck_pwritev2(transfer.descriptor, parts, count, transfer.offset)
-      }
-    return try check(done, "pv2 \(transfer.text)")
+    while true {
+      let done =
+        switch transfer.direction {
+        case .read: ck_preadv2(transfer.descriptor, parts, count, transfer.offset)
+        case .write: ck_pwritev2(transfer.descriptor, parts, count, transfer.offset)
+        }
+      // A signal that comes before the server has read the request takes it away again.
+      if done != -Int(EINTR) { return try check(done, "pv2 \(transfer.text)") }
+    }
   }
 
   static let c = CEngine(

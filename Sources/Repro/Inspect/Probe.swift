@@ -1,7 +1,9 @@
 /// What the running machine can do: each part with what keeps it from being used.
 public struct Probe {
-  /// Looks.
-  public init() {}
+  private let named: TargetSpec?
+
+  /// Looks at this machine, and at `target` if one is named.
+  public init(target: TargetSpec? = nil) { named = target }
 
   /// The findings, one a line.
   public var lines: [String] {
@@ -22,7 +24,22 @@ public struct Probe {
         if let obstacle { reasons.append("\(part.name): \(obstacle)") }
       }
     }
-    return table.lines + (reasons.isEmpty ? [] : [""] + reasons)
+    return table.lines + (reasons.isEmpty ? [] : [""] + reasons) + [""] + pins
+  }
+
+  /// How each target's path takes the pages of direct I/O, or that of the one that was named.
+  private var pins: [String] {
+    let specs = named.map { [$0] } ?? TargetKind.all.map { TargetSpec($0, isOptional: true) }
+    return specs.compactMap { spec in
+      guard spec.kind.obstacle == nil else { return nil }
+      do throws(TargetError) {
+        let target = try spec.kind.make(spec, Pattern(seed: 0))
+        defer { target.close() }
+        return "\(target.name) (path \(target.path.rawValue)): pages are \(PinProbe.probe(target).text)"
+      } catch {
+        return "\(spec): \(error)"
+      }
+    }
   }
 
   /// What keeps a target from being used: it is opened to see.

@@ -6,7 +6,8 @@ extension MemoryKind {
   /// Private anonymous memory in base pages.
   public static let anon = MemoryKind(
     "anon", "private anonymous memory in base pages, never huge",
-    traits: [.private, .swappable, .divisible, .mergeable], maximumDepth: 256, c: AnonMemory.c
+    needs: [.pageMap], traits: [.private, .swappable, .divisible, .mergeable], maximumDepth: 256,
+    c: AnonMemory.c
   ) { pieces, length throws(KernelError) in try AnonMemory(pieces: pieces, pieceLength: length) }
 }
 

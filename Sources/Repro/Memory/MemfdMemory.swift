@@ -4,7 +4,8 @@ import Glibc
 extension MemoryKind {
   /// Shared memory of an anonymous file.
   public static let memfd = MemoryKind(
-    "memfd", "shared memory of an anonymous file (memfd_create)", traits: [.divisible], maximumDepth: 256,
+    "memfd", "shared memory of an anonymous file (memfd_create)", needs: [.pageMap], traits: [.divisible],
+    maximumDepth: 256,
     c: MemfdMemory.c
   ) { pieces, length throws(KernelError) in try MemfdMemory(pieces: pieces, pieceLength: length) }
 }

@@ -27,6 +27,11 @@ public struct HazardOutcome: Sendable, Codable, Equatable {
   public var text: String { isApplied ? evidence : "\(kind.rawValue): \(evidence)" }
 }
 
+extension [HazardOutcome] {
+  /// The outcome for a page: outcomes are one a page, or one for all.
+  func of(_ page: Int) -> HazardOutcome? { page < count ? self[page] : count == 1 ? self[0] : nil }
+}
+
 /// An operation that makes the kernel replace, write-protect or unmap pages under I/O.
 /// One value serves all trials of a case; each trial calls the methods in this order.
 protocol Hazard: AnyObject, Sendable {

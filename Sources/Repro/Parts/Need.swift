@@ -50,13 +50,22 @@ extension Need {
     return access(run, W_OK) == 0 ? nil : "\(run) is not writable: run as root"
   }
 
+  /// pagemap, which every proof of memory rests on.
+  static let pageMap = Need("pagemap") {
+    KernelFile.exists("/proc/self/pagemap")
+      ? nil : "the kernel has no /proc/self/pagemap: build it with CONFIG_PROC_PAGE_MONITOR=y"
+  }
+
+  /// Two CPUs that this process may run on.
+  static let twoCPUs = Need("two CPUs") {
+    ck_cpus() > 1 ? nil : "one CPU only: a stale TLB entry on another can't be seen; use two (taskset)"
+  }
+
   /// The right to see physical frame numbers.
   static let pageFrames = Need("page frame numbers") {
-    guard KernelFile.exists("/proc/self/pagemap") else {
-      return "the kernel has no /proc/self/pagemap: build it with CONFIG_PROC_PAGE_MONITOR=y"
-    }
-    return isAdministrator
-      ? nil : "/proc/self/pagemap hides frame numbers: run as root (CAP_SYS_ADMIN)"
+    pageMap.missing()
+      ?? (isAdministrator
+        ? nil : "/proc/self/pagemap hides frame numbers: run as root (CAP_SYS_ADMIN)")
   }
 
   /// CAP_SYS_ADMIN outside of any user namespace: in one, geteuid() may well say 0.

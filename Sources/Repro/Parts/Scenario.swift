@@ -10,6 +10,9 @@ public enum Schedule: String, Sendable, Codable, CaseIterable {
 public enum Toucher: String, Sendable, Codable {
   /// A CPU store by this process, to bytes that the I/O does not cover.
   case store
+  /// The same by a thread on another CPU, whose TLB has the page from before the hazard: a translation that
+  /// the kernel forgot to flush there is used.
+  case remoteStore = "store on another CPU"
   /// A second direct read, into another part of the page.
   case secondRead = "second read"
   /// The hazard's child stores, in its own view of the page.

@@ -48,6 +48,9 @@ protocol Target: AnyObject, Sendable {
   /// The place of trial number `trial`'s I/O of `length` bytes and what stands there.
   func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp)
 
+  /// Whether any of the range is in the page cache: direct I/O leaves nothing there, so it was none.
+  func isCached(offset: Int64, length: Int) -> Bool
+
   /// What the target holds at `offset` now, past any cache that a direct write could leave wrong.
   func readBack(offset: Int64, into buffer: UnsafeMutableRawPointer, length: Int) throws(KernelError)
 
@@ -57,6 +60,7 @@ protocol Target: AnyObject, Sendable {
 
 extension Target {
   var hold: (any Hold)? { nil }
+  func isCached(offset: Int64, length: Int) -> Bool { false }
   func openOnIOThread() throws(KernelError) {}
   func openAgain() throws(KernelError) -> CInt { descriptor }
 }

@@ -29,7 +29,7 @@ public struct HumanReport: Report {
     case .result(let result):
       results.append(result)
       return []
-    case .end(let end): return table() + reasons() + guards() + bugs() + summary(end)
+    case .end(let end): return table() + reasons() + races() + guards() + bugs() + summary(end)
     }
   }
 
@@ -136,6 +136,18 @@ public struct HumanReport: Report {
       lines.append("  \(parts[1])")
     }
     return lines.isEmpty ? [] : lines + [""]
+  }
+
+  /// What counted in races, and the class of exposures that is counted apart.
+  private func races() -> [String] {
+    let races = results.filter { $0.case.schedule == .race && $0.count.trials > 0 }
+    if races.isEmpty { return [] }
+    let entering = races.reduce(0) { $0 + $1.count.entering }
+    return [
+      "race: an exposure had hazard and store done within the I/O (for pread and preadv2 within the call, an "
+        + "upper",
+      "  estimate); \(entering) more were issued while the hazard acted, and are not among those above", "",
+    ]
   }
 
   /// Which guards held, how often, over all cases: why clean is clean.

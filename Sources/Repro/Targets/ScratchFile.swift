@@ -87,6 +87,22 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     if count < length { throw KernelError("read back \(length) bytes of \(name)", .ioError) }
   }
 
+  func isCached(offset: Int64, length: Int) -> Bool {
+    let start = Int(offset) / kernelPageSize * kernelPageSize
+    let end = (Int(offset) + length + kernelPageSize - 1) / kernelPageSize * kernelPageSize
+    return Self.isCached(descriptor, start..<end) == true
+  }
+
+  /// Whether any page of the range is in the page cache (mincore(2)); nil when that can't be seen.
+  private static func isCached(_ descriptor: CInt, _ range: Range<Int>) -> Bool? {
+    let view = mmap(nil, range.count, PROT_READ, MAP_SHARED, descriptor, off_t(range.lowerBound))
+    guard let view, view != MAP_FAILED else { return nil }
+    defer { munmap(view, range.count) }
+    var resident = [UInt8](repeating: 0, count: range.count / kernelPageSize)
+    guard mincore(view, range.count, &resident) == 0 else { return nil }
+    return resident.contains { $0 & 1 == 1 }
+  }
+
   // MARK: Opening
 
   /// Different contents that successive trials see.
@@ -175,11 +191,6 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
     let count = pread(descriptor, buffer, length, 0)
     if count != length { throw .unusable(path, .last("read")) }
-    guard let view = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), view != MAP_FAILED else {
-      return
-    }
-    defer { munmap(view, length) }
-    var resident: UInt8 = 0
-    if mincore(view, length, &resident) == 0, resident & 1 == 1 { throw .noDirectIO(path) }
+    if isCached(descriptor, 0..<kernelPageSize) == true { throw .noDirectIO(path) }
   }
 }

@@ -58,7 +58,7 @@ struct Judge {
       // A store inside of a read may lose against the data: either is right there.
       let overwritten = buffer.direction == .read && layout.io.upperBound > layout.touch.lowerBound
       switch scenario.steps.toucher {
-      case .store:
+      case .store, .remoteStore:
         for (range, stamps) in touched.words {
           expectations.append(
             Expectation(
@@ -274,9 +274,4 @@ struct Judge {
           + "is lost: the I/O did not have the page")
     }
   }
-}
-
-extension [HazardOutcome] {
-  /// The outcome for a page: outcomes are one a page, or one for all.
-  func of(_ page: Int) -> HazardOutcome? { page < count ? self[page] : count == 1 ? self[0] : nil }
 }

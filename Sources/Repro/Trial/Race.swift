@@ -83,6 +83,11 @@ struct Race {
     for (page, entry) in try pages.entries().enumerated() { facts.observations[page].end = entry }
     isSettled = true
     let findings = try lookTwice(setup, touched(setup, count))
+    if findings.pages.isEmpty,
+      bench.target.isCached(offset: setup.transfer.offset, length: setup.transfer.length)
+    {
+      throw TrialError.notDirect
+    }
     if times.isInFlight || times.isEntering,
       let refused = facts.outcomes.firstIndex(where: { $0.contains { $0.kind == .refused } })
     {

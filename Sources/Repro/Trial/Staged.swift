@@ -20,6 +20,8 @@ final class Staged {
   private let io: IOThread
   /// Reads once more, for the toucher that does.
   private let second: SecondReader?
+  /// Stores from another CPU, for the toucher that does.
+  private let remote: RemoteStorer?
   private let registers: Bool
   private let judge: Judge
   private let patience: Nanoseconds
@@ -49,6 +51,7 @@ final class Staged {
     registers = one.engine.traits.contains(.registers)
     do throws(KernelError) {
       second = scenario.steps.toucher == .secondRead ? try SecondReader(target) : nil
+      remote = scenario.steps.toucher == .remoteStore ? try RemoteStorer() : nil
     } catch {
       io.stop()
       throw error
@@ -56,6 +59,7 @@ final class Staged {
   }
 
   func close() {
+    remote?.stop()
     second?.stop()
     io.stop()
   }
@@ -68,6 +72,7 @@ final class Staged {
     } catch {
       // Whatever broke, the I/O thread must come back before the next trial.
       try? target.hold?.release()
+      _ = remote?.fire(timeout: patience)
       if io.finish(timeout: patience) != nil { detach() }
       throw error
     }
@@ -87,6 +92,7 @@ final class Staged {
       switch step {
       case .attach:
         if registers { try io.attach(buffer.region, patience: patience) }
+        remote?.arm(places, words(setup))
         if scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
       case .issue:
         target.hold?.arm(setup.transfer, timeline)
@@ -115,9 +121,9 @@ final class Staged {
     let touched = touched(setup)
     var findings = judge.look(setup, .first, touched)
     findings.add(try judge.lookOnTarget(setup) { [self.buffer.store(setup, page: $0)] })
+    detach()  // so that the late look finds pages that nobody holds any more
     isSettled = true
     findings.add(try secondLook(setup, touched, after: findings))
-    detach()
 
     if let refused = refused(facts) { facts.withoutIO = try hazards[refused].actWithoutIO(pages) }
     return try judge.record(setup, hazards, facts, findings)
@@ -165,6 +171,10 @@ final class Staged {
       }
       let touch = buffer.layout.touch
       timeline.mark(.store, "stored to bytes \(touch.lowerBound)..<\(touch.upperBound)")
+    case .remoteStore:
+      guard let faults = remote?.fire(timeout: patience) else { throw TrialError.hung }
+      for (page, count) in faults.enumerated() { facts.observations[page].faults = count }
+      timeline.mark(.store, "stored from another CPU")
     case .secondRead:
       try second?.read(setup.second, timeline, patience: patience)
     }
@@ -174,6 +184,20 @@ final class Staged {
   private func store(_ stamp: Stamp, to piece: UnsafeMutableRawPointer) {
     for offset in stride(from: buffer.layout.touch.lowerBound, to: buffer.layout.touch.upperBound, by: 8) {
       ck_store64(piece + offset, buffer.pattern.word(stamp, at: offset))
+    }
+  }
+
+  /// Where each page is touched, and with what.
+  private var places: [UnsafeMutableRawPointer] {
+    (0..<buffer.depth).map { buffer.piece($0) + buffer.layout.touch.lowerBound }
+  }
+
+  private func words(_ setup: Buffer.Setup) -> [[UInt64]] {
+    (0..<buffer.depth).map { page in
+      let stamp = buffer.store(setup, page: page)
+      return stride(from: buffer.layout.touch.lowerBound, to: buffer.layout.touch.upperBound, by: 8).map {
+        buffer.pattern.word(stamp, at: $0)
+      }
     }
   }
 

@@ -55,8 +55,18 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
   case hung
   /// The memory is not what the case says: what it is.
   case stateMissed(String)
+  /// The I/O went through the page cache, in spite of O_DIRECT.
+  case notDirect
   /// A hazard claims what the page's frames contradict.
   case contradiction(String)
+
+  /// Whether the trial was merely not the one that its case describes, and exposes nothing.
+  var isMiss: Bool {
+    switch self {
+    case .stateMissed, .notDirect: true
+    case .short, .notHeld, .hung, .contradiction: false
+    }
+  }
 
   /// One line.
   public var description: String {
@@ -65,6 +75,7 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
     case .notHeld: "the I/O did not reach the held target in time"
     case .hung: "the I/O did not return in time after its release"
     case .stateMissed(let what): "the memory did not reach its state: \(what)"
+    case .notDirect: "the I/O was not direct: its range is in the page cache"
     case .contradiction(let what): what
     }
   }
