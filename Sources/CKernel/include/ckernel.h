@@ -174,3 +174,15 @@ int ck_uring_submit(struct ck_uring *ring);
  * result of every one that is at results[tag] (bytes or -errno); `results` may be NULL. Returns how
  * many were stored. */
 int ck_uring_wait(struct ck_uring *ring, uint32_t count, int32_t *results);
+
+/* --- uffd.c: pages whose first touch waits for us (userfaultfd(2)) --- */
+
+/* A descriptor that hears of the kernel's own faults too: needs root, vm.unprivileged_userfaultfd=1 or the
+ * right to open /dev/userfaultfd. */
+int ck_uffd_open(void);
+/* Touches of missing pages in the range wait from now on. */
+int ck_uffd_register(int fd, void *page, size_t length);
+/* 1 once somebody waits for a page in the range, 0 when nobody did in time. */
+int ck_uffd_wait(int fd, const void *page, size_t length, int timeout_ms);
+/* Puts a copy of `source` there and lets those go on who wait. */
+int ck_uffd_fill(int fd, void *page, const void *source, size_t length);

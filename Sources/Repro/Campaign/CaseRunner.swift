@@ -24,7 +24,9 @@ struct CaseRunner {
     let target = try targets.open(one.target)
     defer { targets.close(target) }
     switch one.schedule {
-    case .staged: return try runStaged(one, target, limits, numbers, depth ?? plan.depth, afterTrial)
+    case .staged:
+      try target.prepareHold()
+      return try runStaged(one, target, limits, numbers, depth ?? plan.depth, afterTrial)
     case .race: return try runRace(one, target, limits, numbers, depth ?? plan.depth, afterTrial)
     }
   }
@@ -106,7 +108,7 @@ final class TargetPool {
   /// Opens all shared targets of `cases`.
   /// - Throws: TargetError for one that somebody named and that can't be used.
   func openShared(_ cases: [Case]) throws(TargetError) {
-    for one in cases where one.target.kind.schedule == .race {
+    for one in cases where one.target.kind.takesPath {
       if shared.contains(where: { $0.spec == one.target }) { continue }
       do throws(TargetError) {
         shared.append((one.target, .success(try one.target.kind.make(one.target, pattern))))

@@ -26,8 +26,8 @@ struct Controls {
     } catch TargetError.missing(let reason) {
       result.reason = reason
       return (result, Obstacle(verdict: .skipped, reason: reason))
-    } catch TrialError.stateMissed(let what) {
-      result.reason = TrialError.stateMissed(what).description
+    } catch let miss as Missed {
+      result.reason = miss.reason
       return (result, Obstacle(verdict: .skipped, reason: result.reason ?? ""))
     } catch {
       result.reason = "\(error)"
@@ -74,7 +74,10 @@ struct Controls {
 
   private func requireState(_ count: CaseCount) throws {
     if count.trials > 0, count.missed == count.trials {
-      throw TrialError.stateMissed(count.evidence ?? "not reached")
+      throw Missed(reason: count.evidence ?? "the state was never reached")
     }
   }
+
+  /// No trial was the one that its case describes.
+  private struct Missed: Error { var reason: String }
 }

@@ -48,6 +48,6 @@ extension TargetKind {
 
   /// The target that a schedule uses when nobody says which: the first that serves it.
   static func usual(for schedule: Schedule) -> TargetKind {
-    all.first { $0.schedule == schedule } ?? all[0]
+    all.first { $0.schedules.contains(schedule) } ?? all[0]
   }
 }

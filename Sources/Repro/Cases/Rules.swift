@@ -14,7 +14,7 @@ extension Case {
       return missing.map(\.reason).min().map { "\(one.scenario.name) with \(one.engine.name): \($0)" }
     },
     { one, _ in
-      guard one.target.kind.schedule != one.schedule else { return nil }
+      guard !one.target.kind.schedules.contains(one.schedule) else { return nil }
       return one.schedule == .staged
         ? "\(one.target.kind.name) holds no I/O, so it only races"
         : "\(one.target.kind.name) holds its I/O, so nothing races"
@@ -29,6 +29,11 @@ extension Case {
     { one, _ in
       one.schedule == .race && one.scenario.steps.toucher == .secondRead
         ? "\(one.scenario.name) as a race: the second read would have to be in time too" : nil
+    },
+    { one, _ in
+      one.schedule == .staged && one.target.kind.holdsByFault && one.engine.traits.contains(.asynchronous)
+        ? "\(one.engine.name) on \(one.target.kind.name), staged: each page is a request of its own, and the fault of "
+          + "the last holds no other" : nil
     },
     { one, depth in
       depth > 1 && one.engine.traits.contains(.workers) && !one.target.kind.arrivesWhole

@@ -56,7 +56,7 @@ public struct Selection: Sendable, Equatable {
 
   /// Whether a target's own schedule is among those that are selected.
   public func serves(_ target: TargetSpec) -> Bool {
-    schedules.isEmpty || schedules.contains(target.kind.schedule)
+    schedules.isEmpty || !target.kind.schedules.isDisjoint(with: schedules)
   }
 
   /// The cases, a scenario at a time, with those that mean nothing and why.
@@ -99,9 +99,10 @@ public struct Selection: Sendable, Equatable {
     for schedule in schedules.isEmpty ? Schedule.allCases : schedules {
       let usual = place(TargetSpec(TargetKind.usual(for: schedule)))
       // A named target names its schedule too, unless that is named itself.
-      let fits = (schedules.isEmpty ? targets.filter { $0.kind.schedule == schedule } : targets).map(place)
+      let fits = (schedules.isEmpty ? targets.filter { $0.kind.schedules.contains(schedule) } : targets).map(
+        place)
       if !targets.isEmpty && fits.isEmpty { continue }
-      let target = axis(fits, allTargets.filter { $0.kind.schedule == schedule }, usual: [usual])
+      let target = axis(fits, allTargets.filter { $0.kind.schedules.contains(schedule) }, usual: [usual])
       func add(_ memories: [MemoryKind], _ engines: [EngineKind], _ targets: [TargetSpec]) {
         for memory in memories {
           for target in targets {

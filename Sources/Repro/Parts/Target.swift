@@ -35,6 +35,10 @@ protocol Target: AnyObject, Sendable {
   /// What keeps its I/O in flight; nil for a target that runs free.
   var hold: (any Hold)? { get }
 
+  /// Called before a staged case.
+  /// - Throws: TargetError.missing when the machine can't hold I/O there.
+  func prepareHold() throws(TargetError)
+
   /// The first thing that the I/O thread does, in a descriptor table of its own.
   ///
   /// No table may ever hold both a held target and its server's descriptors: a process that is killed
@@ -60,6 +64,7 @@ protocol Target: AnyObject, Sendable {
 
 extension Target {
   var hold: (any Hold)? { nil }
+  func prepareHold() throws(TargetError) {}
   func isCached(offset: Int64, length: Int) -> Bool { false }
   func openOnIOThread() throws(KernelError) {}
   func openAgain() throws(KernelError) -> CInt { descriptor }
@@ -67,6 +72,8 @@ extension Target {
 
 /// Keeps an I/O in flight until it is told to let go.
 protocol Hold: AnyObject, Sendable {
+  /// The transfer as it is to be issued: a hold may need more of it than the trial does.
+  func extend(_ transfer: Transfer) -> Transfer
   /// The next I/O that is `transfer`, by direction and place, will be held.
   func arm(_ transfer: Transfer, _ timeline: Timeline)
   /// Returns once the armed I/O is in flight with its pages taken.
@@ -76,6 +83,10 @@ protocol Hold: AnyObject, Sendable {
   func release() throws(KernelError)
   /// Ends all I/O with an error; the target can't be used any more.
   func abort()
+}
+
+extension Hold {
+  func extend(_ transfer: Transfer) -> Transfer { transfer }
 }
 
 /// Which target, and for one that somebody names, where and with what right.
@@ -121,9 +132,13 @@ public struct TargetKind: Part {
   public let needs: [Need]
   /// See ``Part``.
   public let settings: [Setting]
-  /// Which schedule it serves: a target that holds its I/O serves the staged one, one that does not the
-  /// race.
-  public let schedule: Schedule
+  /// Which schedules it serves: a target that can hold its I/O serves the staged one, one that can run free
+  /// the race.
+  public let schedules: Set<Schedule>
+  /// Whether it is somewhere that people name, and is opened once for all of its cases.
+  public let takesPath: Bool
+  /// Whether its I/O is held by the fault of its last page, which must be one request with the others.
+  public let holdsByFault: Bool
   /// The path that its I/O takes; nil where that depends on the path that was named.
   public let path: IOPath?
   /// Whether each request of a deep I/O reaches what holds it, so that its arrival tells that its pages are
@@ -136,15 +151,18 @@ public struct TargetKind: Part {
   let make: @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
 
   init(
-    _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedule: Schedule,
-    path: IOPath?, arrivesWhole: Bool = true, c: CTarget?,
+    _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedules: Set<Schedule>,
+    path: IOPath?, takesPath: Bool = false, holdsByFault: Bool = false, arrivesWhole: Bool = true,
+    c: CTarget?,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
     self.name = name
     self.summary = summary
     self.needs = needs
     self.settings = settings
-    self.schedule = schedule
+    self.schedules = schedules
+    self.takesPath = takesPath
+    self.holdsByFault = holdsByFault
     self.path = path
     self.arrivesWhole = arrivesWhole
     self.c = c

@@ -6,7 +6,7 @@ extension TargetKind {
   /// A loop device over a held file.
   public static let heldBlock = TargetKind(
     "held-block", "a loop device over the held file: the block layer's path", needs: [.loopDevices],
-    schedule: .staged,
+    schedules: [.staged],
     path: .block, arrivesWhole: false, c: HeldBlock.c
   ) { _, pattern throws(TargetError) in
     do throws(KernelError) {

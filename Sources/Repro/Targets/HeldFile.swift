@@ -6,7 +6,7 @@ import SystemPackage
 extension TargetKind {
   /// A file of a FUSE server in this process.
   public static let held = TargetKind(
-    "held", "a file of a FUSE server in this process, which holds the I/O", schedule: .staged, path: .fuse,
+    "held", "a file of a FUSE server in this process, which holds the I/O", schedules: [.staged], path: .fuse,
     c: HeldFile.c
   ) { _, pattern throws(TargetError) in
     do throws(KernelError) {

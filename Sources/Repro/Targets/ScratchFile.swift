@@ -5,8 +5,9 @@ import SystemPackage
 extension TargetKind {
   /// A file or block device that somebody names.
   public static let scratch = TargetKind(
-    "scratch", "a folder (gets an unnamed file), a new file or a block device that runs free",
-    schedule: .race, path: nil, c: nil
+    "scratch",
+    "a folder (gets an unnamed file), a new file or a block device; runs free, or is held by a fault",
+    schedules: [.race, .staged], path: nil, takesPath: true, holdsByFault: true, c: nil
   ) { spec, pattern throws(TargetError) in
     do throws(TargetError) {
       return try ScratchFile(
@@ -32,6 +33,11 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
 
   let name: String
   let path: IOPath
+  private var fault: FaultHold?
+
+  /// Made when it is first asked for: a race has no use for it, and it may not be allowed here.
+  var hold: (any Hold)? { fault }
+
   let alignment: Int
   private(set) var descriptor: CInt
 
@@ -65,7 +71,19 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     }
   }
 
+  func prepareHold() throws(TargetError) {
+    if fault != nil { return }
+    if let missing = Need.userfaultfd.missing() { throw .missing(missing) }
+    do throws(KernelError) {
+      fault = try FaultHold(length: max(alignment, Pattern.blockSize))
+    } catch {
+      throw .missing("no hold by fault: \(error)")
+    }
+  }
+
   func close() {
+    fault?.end()
+    fault = nil
     if descriptor < 0 { return }
     Glibc.close(descriptor)
     descriptor = -1

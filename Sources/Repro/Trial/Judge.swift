@@ -78,6 +78,16 @@ struct Judge {
     return findings
   }
 
+  /// Whether no byte of a read has come yet: a held I/O has brought none.
+  func isUntouched(_ setup: Buffer.Setup) -> Bool {
+    guard buffer.direction == .read else { return true }
+    return (0..<buffer.depth).allSatisfy { page in
+      let fill = buffer.fill(setup, page)
+      let before = Expectation(.io, buffer.layout.settled, expected: fill, previous: fill)
+      return verifier.isIntact(buffer.piece(page), before)
+    }
+  }
+
   /// What is wrong: the bytes of the first pages, and of all others that they are damaged, and how.
   struct Findings {
     private(set) var damage: [Damage] = []

@@ -82,6 +82,7 @@ final class Staged {
     let setup = try buffer.setUp(
       number, target: target, schedule: .staged, timeline: timeline, patience: patience)
     let pages = setup.pages
+    let transfer = target.hold?.extend(setup.transfer) ?? setup.transfer
     for hazard in hazards { try hazard.prepare(pages) }
     var isSettled = false
     defer { if !isSettled { for hazard in hazards { _ = try? hazard.settle(pages) } } }
@@ -96,8 +97,9 @@ final class Staged {
         if scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
       case .issue:
         target.hold?.arm(setup.transfer, timeline)
-        io.start(setup.transfer, timeline)
-        if target.hold != nil, !awaitHeld() { throw abandon(setup.transfer) }
+        io.start(transfer, timeline)
+        if target.hold != nil, !awaitHeld() { throw abandon(transfer) }
+        if target.hold != nil, !judge.isUntouched(setup) { throw TrialError.letGo }
         if !scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
       case .hazard(let index):
         let outcomes = try hazards[index].act(pages)
@@ -114,7 +116,7 @@ final class Staged {
           target.hold?.abort()
           throw TrialError.hung
         }
-        try completion.requireAll(of: setup.transfer)
+        try completion.requireAll(of: transfer)
         try observe(pages, &facts, \.end)
       }
     }

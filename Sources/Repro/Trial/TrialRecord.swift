@@ -55,6 +55,8 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
   case hung
   /// The memory is not what the case says: what it is.
   case stateMissed(String)
+  /// At arrival the pages held data already: they were let go, or the I/O was buffered.
+  case letGo
   /// The I/O went through the page cache, in spite of O_DIRECT.
   case notDirect
   /// A hazard claims what the page's frames contradict.
@@ -63,7 +65,7 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
   /// Whether the trial was merely not the one that its case describes, and exposes nothing.
   var isMiss: Bool {
     switch self {
-    case .stateMissed, .notDirect: true
+    case .stateMissed, .notDirect, .letGo: true
     case .short, .notHeld, .hung, .contradiction: false
     }
   }
@@ -75,6 +77,9 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
     case .notHeld: "the I/O did not reach the held target in time"
     case .hung: "the I/O did not return in time after its release"
     case .stateMissed(let what): "the memory did not reach its state: \(what)"
+    case .letGo:
+      "the I/O was not held: its pages were filled before the last was there (taken with faults disabled, as btrfs "
+        + "does, or buffered)"
     case .notDirect: "the I/O was not direct: its range is in the page cache"
     case .contradiction(let what): what
     }
