@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 static_folder=.build-static
+python_folder=.build-python
 
 say() { printf '+ %s\n' "$*" >&2; }
 
@@ -51,6 +52,16 @@ need_guests() {
   install_missing
 }
 
+# A reader of JUnit's XML that is not ours, for the tests.
+need_python() {
+  need python3-venv /usr/lib/python3*/ensurepip
+  install_missing
+  export REPRO_PYTHON="$PWD/$python_folder/bin/python"
+  "$REPRO_PYTHON" -c 'import junitparser' 2> /dev/null && return
+  quietly python3 -m venv "$python_folder"
+  quietly "$REPRO_PYTHON" -m pip install --disable-pip-version-check junitparser==3.2.0
+}
+
 # Builds quietly; shows the log only of a build that failed.
 quietly() {
   local log
@@ -85,6 +96,7 @@ build() {
 
 run_tests() {
   need_build
+  need_python
   say swift format lint --strict
   swift format lint --strict --recursive Package.swift Sources Tests
   say swift build, swift test

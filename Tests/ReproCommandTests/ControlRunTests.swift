@@ -82,7 +82,8 @@ struct ControlRunTests {
     }
   }
 
-  @Test("--output gets the report, and standard output nothing", arguments: ["human", "ktap", "jsonl"])
+  @Test(
+    "--output gets the report, and standard output nothing", arguments: ["human", "ktap", "jsonl", "junit"])
   func output(format: String) throws {
     let folder = try TemporaryFolder()
     let end = try StartedProgram.run(Self.negative + ["--format", format, "--output", folder("report")])

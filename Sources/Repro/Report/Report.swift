@@ -36,6 +36,7 @@ extension ReportFormat {
     .human,
     .ktap,
     .jsonl,
+    .junit,
   ]
 
   /// The format of that name.

@@ -22,6 +22,8 @@ struct GoldenReportTests {
     Golden(file: "run.ktap", format: .ktap), Golden(file: "run.jsonl", format: .jsonl),
     Golden(file: "broken.txt", format: .human, events: SampleRun.brokenEvents),
     Golden(file: "broken.ktap", format: .ktap, events: SampleRun.brokenEvents),
+    Golden(file: "run.junit.xml", format: .junit),
+    Golden(file: "broken.junit.xml", format: .junit, events: SampleRun.brokenEvents),
   ]
 
   @Test("are what they were", arguments: goldens)
