@@ -1,5 +1,6 @@
 import ArgumentParser
 import Repro
+import ReproLab
 
 extension ExitCodes: ExpressibleByArgument {}
 

@@ -1,11 +1,14 @@
 /// One trial that lost data, in full: what is wrong, the physical proof, and who did what when.
-struct LossReport {
-  let trial: TrialRecord
+package struct LossReport {
+  private let trial: TrialRecord
+
+  package init(trial: TrialRecord) { self.trial = trial }
 
   private static let columnWidth = 30
   private static let timeWidth = 10
 
-  var lines: [String] {
+  /// The lines, without line ends.
+  package var lines: [String] {
     var lines = [
       "LOSS  \(trial.case)  trial \(trial.trial)  (\(trial.length) bytes at offset \(trial.offset))"
     ]

@@ -19,7 +19,10 @@ public struct ReportFormat: Sendable {
   public let summary: String
   private let makeReport: @Sendable (ExitCodes) -> any Report
 
-  init(_ name: String, _ summary: String, make: @escaping @Sendable (ExitCodes) -> any Report) {
+  /// A format by the name of `name`, made by `make` for the dialect in use.
+  public init(
+    _ name: String, _ summary: String, make: @escaping @Sendable (ExitCodes) -> any Report
+  ) {
     self.name = name
     self.summary = summary
     makeReport = make
@@ -31,21 +34,8 @@ public struct ReportFormat: Sendable {
 }
 
 extension ReportFormat {
-  /// Every format; the first is the usual one.
-  public static let all: [ReportFormat] = [
-    .human,
-    .ktap,
-    .jsonl,
-    .junit,
-  ]
-
-  /// The format of that name.
-  public static func named(_ name: String) -> ReportFormat? { all.first { $0.name == name } }
-
   /// For people: losses in full, then a table.
   public static let human = ReportFormat("human", "for people") { HumanReport($0) }
-  /// Kernel Test Anything Protocol, version 1.
-  public static let ktap = ReportFormat("ktap", "kselftest") { _ in KTAPReport() }
   /// One JSON object an event.
   public static let jsonl = ReportFormat("jsonl", "one event a line, with all that is known") { _ in
     JSONLinesReport()

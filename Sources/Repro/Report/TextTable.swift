@@ -27,13 +27,13 @@ public struct TextTable {
 
 extension String {
   /// The text with blanks up to `width` characters; left of it when `right` is set.
-  func padded(to width: Int, right: Bool = false) -> String {
+  package func padded(to width: Int, right: Bool = false) -> String {
     let blanks = String(repeating: " ", count: max(0, width - count))
     return right ? blanks + self : self + blanks
   }
 
   /// Lines of at most `width` characters, broken at blanks.
-  func wrapped(to width: Int) -> [String] {
+  package func wrapped(to width: Int) -> [String] {
     var lines: [String] = []
     var line = ""
     for word in split(separator: " ") {
@@ -49,7 +49,7 @@ extension String {
 
 extension Double {
   /// Fixed decimals without Foundation: `(0.1389).fixed(2)` is `0.14`.
-  func fixed(_ decimals: Int) -> String {
+  package func fixed(_ decimals: Int) -> String {
     var scale = 1.0
     for _ in 0..<decimals { scale *= 10 }
     guard magnitude * scale < 0x1p63 else { return "\(self)" }  // nan too

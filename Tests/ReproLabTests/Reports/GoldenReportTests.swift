@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Repro
+@testable import ReproLab
 
 /// The reports of ``SampleRun`` against `fixtures/golden`. After an intended change, run with
 /// REPRO_UPDATE_GOLDEN=1, which writes the files and fails, and read the difference.

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Repro
+@testable import ReproLab
 
 @Suite("KTAP")
 struct KTAPReportTests {

@@ -4,6 +4,7 @@ import TestHost
 import Testing
 
 @testable import Repro
+@testable import ReproLab
 
 @Suite("JUnit")
 struct JUnitReportTests {

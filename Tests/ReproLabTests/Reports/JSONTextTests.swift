@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Repro
+@testable import ReproLab
 
 /// What the Foundation-free encoder writes, Foundation's decoder must read back the same.
 @Suite("JSON")

@@ -1,4 +1,5 @@
 @testable import Repro
+@testable import ReproLab
 
 /// A run by hand, with every verdict, every kind of event, and text that formats must escape.
 enum SampleRun {

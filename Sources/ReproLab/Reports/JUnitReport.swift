@@ -1,3 +1,5 @@
+public import Repro
+
 extension ReportFormat {
   /// JUnit's XML, one document a run.
   public static let junit = ReportFormat("junit", "CI servers, in XML once the run is over") { _ in

@@ -1,3 +1,10 @@
+public import Repro
+
+extension ReportFormat {
+  /// Kernel Test Anything Protocol, version 1.
+  public static let ktap = ReportFormat("ktap", "kselftest") { _ in KTAPReport() }
+}
+
 /// KTAP version 1 (Documentation/dev-tools/ktap.rst): a test a scenario, a subtest an engine and schedule.
 public struct KTAPReport: Report {
   private struct Group {

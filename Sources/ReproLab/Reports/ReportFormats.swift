@@ -1,0 +1,15 @@
+public import Repro
+
+extension ReportFormat {
+  /// Every format; the first is the usual one. Guests and reproducers, which must stay small, have only what
+  /// they need of them: `human` and `jsonl`.
+  public static let all: [ReportFormat] = [
+    .human,
+    .ktap,
+    .junit,
+    .jsonl,
+  ]
+
+  /// The format of that name.
+  public static func named(_ name: String) -> ReportFormat? { all.first { $0.name == name } }
+}
