@@ -47,12 +47,16 @@ final class MemoryTarget: Target, Hold {
 /// Moves data like a kernel that does `deliver`, once the target lets go.
 final class MemoryEngine: Engine {
   private let target: MemoryTarget
+  private let early: (@Sendable (Transfer, MemoryTarget) throws(KernelError) -> Int)?
   private let deliver: @Sendable (Transfer, MemoryTarget) throws(KernelError) -> Int
 
+  /// - Parameter early: done before the I/O is held.
   init(
-    _ target: MemoryTarget, deliver: @escaping @Sendable (Transfer, MemoryTarget) throws(KernelError) -> Int
+    _ target: MemoryTarget, early: (@Sendable (Transfer, MemoryTarget) throws(KernelError) -> Int)? = nil,
+    deliver: @escaping @Sendable (Transfer, MemoryTarget) throws(KernelError) -> Int
   ) {
     self.target = target
+    self.early = early
     self.deliver = deliver
   }
 
@@ -62,6 +66,7 @@ final class MemoryEngine: Engine {
 
   func reap() throws(KernelError) -> Int {
     guard let transfer = transfer.take() else { return 0 }
+    _ = try early?(transfer, target)
     let arrival = target.arrivals.advance()
     guard target.releases.wait(until: arrival, timeout: Clock.seconds(20)) else {
       throw KernelError("wait for release", .timedOut)

@@ -13,7 +13,7 @@ struct StagedTrialTests {
   private func trial(
     _ hazard: ToldHazard, _ direction: Direction = .read, number: Int = 3, depth: Int = 1,
     steps: [Step] = .held(), losses: Set<Damage.Kind> = [.lostRead],
-    deliver: @escaping Deliver = MemoryEngine.right
+    deliver: @escaping Deliver = MemoryEngine.right, early: Deliver? = nil
   ) throws -> TrialRecord {
     let pattern = Pattern(seed: 11)
     let target = MemoryTarget(pattern)
@@ -23,7 +23,7 @@ struct StagedTrialTests {
     let one = Case(
       scenario: scenario, memory: .anon, engine: .pread, target: TargetSpec(.held), schedule: .staged)
     let staged = try Staged(one, target, depth: depth, pattern: pattern, patience: Clock.seconds(10)) {
-      _ throws(KernelError) in MemoryEngine(target, deliver: deliver)
+      _ throws(KernelError) in MemoryEngine(target, early: early, deliver: deliver)
     }
     defer { staged.close() }
     return try staged.run(number)
@@ -228,6 +228,15 @@ struct StagedTrialTests {
     let hazard = ToldHazard(act: { (_) throws(KernelError) in .noEffect("nothing") })
     let record = try trial(hazard, deliver: MemoryEngine.idle)
     #expect(record.isExposure && record.isLoss)
+  }
+
+  /// As a file system that takes pages with faults disabled, or buffers.
+  @Test("an I/O whose data is there at arrival was not held, and the trial does not count")
+  func letGo() {
+    #expect(throws: TrialError.letGo) {
+      try trial(ToldHazard(), deliver: MemoryEngine.right, early: MemoryEngine.right)
+    }
+    #expect(TrialError.letGo.isMiss && !TrialError.hung.isMiss)
   }
 
   @Test("a short I/O is an error, not damage")
