@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up what is missing, builds, and does the main job: runs the suite on this machine's kernel.
 #
-#   ./run.sh [OPTION...]          build, then `repro run OPTION...`
+#   ./run.sh [OPTION...]          build, then `repro run --against-catalogue OPTION...`: 0 when all is as
+#                                 the catalogue has it for this kernel, 1 unexpected, 3 too few exposures
 #   ./run.sh build                build only: .build/release/repro and its static guest executable
 #   ./run.sh test [--guest]       lint, tests, data races; --guest also boots old kernels
 #   ./run.sh matrix [OPTION...]   build, then `repro matrix OPTION...`: scenarios by kernels
@@ -139,6 +140,6 @@ case "${1:-}" in
     ;;
   *)
     build
-    exec .build/release/repro run "$@"
+    exec .build/release/repro run --against-catalogue "$@"
     ;;
 esac
