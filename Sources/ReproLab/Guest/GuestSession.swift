@@ -31,6 +31,8 @@ public struct GuestSession: Sendable {
     public var start: RunStart?
     /// The verdicts of all cases that were reached.
     public var results: [CaseResult]
+    /// Trials that lost data in a way that their scenario names, while they were exposed.
+    public var exposedLosses = 0
     /// The verdict of the whole.
     public var end: RunEnd
     /// How the guest ended.
@@ -41,7 +43,7 @@ public struct GuestSession: Sendable {
   /// - Parameter onEvent: gets the guest's events as they come, then the end as the host sees it.
   /// - Throws: LabError for what keeps the guest from being started.
   public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
-    let seen = Mutex<(start: RunStart?, results: [CaseResult], end: RunEnd?)>((nil, [], nil))
+    let seen = Mutex(Seen())
     let guest = try await GuestRun(
       kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, accelerator: accelerator,
       timeout: timeout ?? .seconds(guestPlan.longestSeconds),
@@ -51,6 +53,8 @@ public struct GuestSession: Sendable {
       switch event {
       case .run(let start): seen.withLock { $0.start = start }
       case .result(let result): seen.withLock { $0.results.append(result) }
+      case .trial(let trial) where trial.isLoss && trial.isExposure && trial.isExplained:
+        seen.withLock { $0.exposedLosses += 1 }
       case .end(let end):
         // The host has the last word: it also knows how the guest ended.
         seen.withLock { $0.end = end }
@@ -59,13 +63,22 @@ public struct GuestSession: Sendable {
       }
       onEvent(event)
     }
-    let (start, results, guestEnd) = seen.withLock { $0 }
+    let said = seen.withLock { $0 }
     for warning in guest.warnings {
       onEvent(.note(Note("the guest's kernel warned: \(warning.headline)")))
     }
-    let end = end(of: guest, results, expected: start?.cases.count, guestEnd)
+    let end = end(of: guest, said.results, expected: said.start?.cases.count, said.end)
     onEvent(.end(end))
-    return Outcome(start: start, results: results, end: end, guest: guest)
+    return Outcome(
+      start: said.start, results: said.results, exposedLosses: said.exposedLosses, end: end, guest: guest)
+  }
+
+  /// What a guest has said so far.
+  private struct Seen {
+    var start: RunStart?
+    var results: [CaseResult] = []
+    var exposedLosses = 0
+    var end: RunEnd?
   }
 
   /// The plan with the guest's disks in it. A race that nobody gave a target has the scratch disk.
