@@ -81,6 +81,7 @@ public struct GuestRun: Sendable {
       ending: GuestEnding(evidence), console: evidence.console,
       warnings: ConsoleReport.all(in: evidence.console).filter { !$0.isFatal },
       missingModules: initramfs.missingModules, accelerator: accelerator,
+      diedUnheard: GuestEnding.diedUnheard(evidence),
       seconds: (clock.now - start) / .seconds(1))
   }
 

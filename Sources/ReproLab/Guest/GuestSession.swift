@@ -17,6 +17,9 @@ public struct GuestSession: Sendable {
   /// How long the guest may take in all; nil for what the plan may need.
   public var timeout: Duration?
 
+  /// The QEMU to use, a name or a path.
+  var qemu = "qemu-system-x86_64"
+
   /// A session; nothing happens yet.
   public init(kernel: Kernel, plan: Plan, exitCodes: ExitCodes, oneShot: String) {
     self.kernel = kernel
@@ -39,16 +42,17 @@ public struct GuestSession: Sendable {
     public var guest: GuestReport
   }
 
-  /// Runs the guest.
+  /// Runs the guest. One whose kernel dies before /init has said anything, as emulated boots do now and then, is
+  /// booted once more; what dies twice does not boot.
   /// - Parameter onEvent: gets the guest's events as they come, then the end as the host sees it.
   /// - Throws: LabError for what keeps the guest from being started.
   public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
     let seen = Mutex(Seen())
-    let guest = try await GuestRun(
+    let run = GuestRun(
       kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, accelerator: accelerator,
       timeout: timeout ?? .seconds(guestPlan.longestSeconds),
-      silence: .seconds(60 + guestPlan.longestCaseSeconds)
-    ).run { line in
+      silence: .seconds(60 + guestPlan.longestCaseSeconds), qemu: qemu)
+    let onLine: @Sendable (String) -> Void = { line in
       guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
       switch event {
       case .run(let start): seen.withLock { $0.start = start }
@@ -62,6 +66,14 @@ public struct GuestSession: Sendable {
       default: break
       }
       onEvent(event)
+    }
+    var guest = try await run.run(onLine: onLine)
+    if guest.diedUnheard {
+      onEvent(
+        .note(Note("the guest died before /init said anything (\(guest.ending)); it is booted once more")))
+      let seconds = guest.seconds
+      guest = try await run.run(onLine: onLine)
+      guest.seconds += seconds
     }
     let said = seen.withLock { $0 }
     for warning in guest.warnings {
@@ -89,7 +101,11 @@ public struct GuestSession: Sendable {
     return plan
   }
 
-  private func end(
+  /// What the host says of a run, who also knows how the guest ended.
+  /// - Parameters:
+  ///   - expected: the number of cases that the guest announced; nil if it never did.
+  ///   - said: the end as the guest told it.
+  func end(
     of guest: GuestReport, _ results: [CaseResult], expected: Int?, _ said: RunEnd?
   ) -> RunEnd {
     var end = RunEnd(
@@ -111,17 +127,10 @@ public struct GuestSession: Sendable {
 
   private func hint(_ guest: GuestReport) -> String {
     switch guest.ending {
-    case .noBoot: "; \(Self.neededOptions)"
+    case .noBoot: "; \(KernelOptions.text)"
     default: ""
     }
   }
-
-  /// What a kernel needs to run in a guest at all.
-  public static let neededOptions = """
-    a guest needs CONFIG_64BIT, BLK_DEV_INITRD, BINFMT_ELF, DEVTMPFS, PROC_FS, SYSFS, TMPFS, \
-    SERIAL_8250_CONSOLE, PCI, VIRTIO_PCI, VIRTIO_BLK, FUSE_FS, PROC_PAGE_MONITOR, and for all scenarios BLK_DEV_LOOP, \
-    AIO, SWAP, KSM, NUMA, MIGRATION, MEM_SOFT_DIRTY
-    """
 }
 
 /// Where the static executable for guests and one-shots is.
