@@ -19,8 +19,10 @@ public enum Judgement: String, Sendable, Codable, CaseIterable {
     self =
       switch (result.verdict, expectation) {
       case (.error, _): .unexpected
-      // Damage of another kind is another bug than the one that is known.
-      case (.corrupt, .corrupt): result.count.unexplained > 0 ? .unexpected : .expected
+      // Damage of another kind is another bug than the one that is known; a control's proves no more than that
+      // losses are seen.
+      case (.corrupt, .corrupt):
+        result.role == .hazard && result.count.unexplained > 0 ? .unexpected : .expected
       case (.corrupt, _): .unexpected
       case (.clean, .clean): .expected
       case (.clean, .corrupt): .unexpected

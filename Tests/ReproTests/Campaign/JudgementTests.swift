@@ -67,6 +67,16 @@ struct JudgementTests {
     #expect(judge("fork", .corrupt, on: nil) == .unexpected)
   }
 
+  @Test("a control may lose in ways that its scenario does not name")
+  func control() {
+    var result = SampleRun.result("control-remap", "pread", .corrupt, losses: 1)
+    (result.role, result.count.unexplained) = (.positiveControl, 1)
+    #expect(Judgement(result, on: Self.good, by: Self.catalogue) == .expected)
+    #expect(Judgement(result, on: nil, by: Self.catalogue) == .expected)
+    result.verdict = .clean
+    #expect(Judgement(result, on: Self.good, by: Self.catalogue) == .unexpected)
+  }
+
   @Test("of a kernel that does not tell its patch level, nothing clean is claimed")
   func unknownPatch() {
     let version = KernelVersion(6, 1, patch: nil)
