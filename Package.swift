@@ -49,7 +49,8 @@ let package = Package(
     .target(name: "TestHost", path: "Tests/TestHost", swiftSettings: strict),
     .testTarget(
       name: "ReproTests", dependencies: ["Repro", "CKernel", "TestHost", system], swiftSettings: strict),
-    .testTarget(name: "ReproLabTests", dependencies: ["ReproLab", "Repro"], swiftSettings: strict),
+    .testTarget(
+      name: "ReproLabTests", dependencies: ["ReproLab", "Repro", "TestHost"], swiftSettings: strict),
     .testTarget(name: "ReproCommandTests", dependencies: ["Repro", "TestHost"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

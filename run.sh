@@ -11,6 +11,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 static_folder=.build-static
+# Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
+guest_tests=25
 
 say() { printf '+ %s\n' "$*" >&2; }
 
@@ -101,9 +103,24 @@ run_tests() {
     build
     say guest tests
     # One after the other: two guests at a time on two CPUs leave a race too few exposures.
+    local log
+    log=$(mktemp)
     REPRO_GUEST_TESTS=1 REPRO_EXECUTABLE="$PWD/.build/release/repro" \
-      swift test --skip-build --no-parallel --filter Guest
+      swift test --skip-build --no-parallel --filter GuestTests 2>&1 | tee "$log"
+    require_passed "$log" "$guest_tests"
+    rm -f "$log"
   fi
+}
+
+# require_passed LOG N: N tests passed. A filter that matches nothing, and skipped tests, pass as well.
+require_passed() {
+  local count
+  count=$(grep -E '^[^ ]+ Test .* passed after ' "$1" | grep -cvE ' Test (run with|case passing) ' || true)
+  if [ "$count" -lt "$2" ]; then
+    echo "run.sh: $count guest tests passed, and there are $2" >&2
+    return 1
+  fi
+  echo "$count guest tests passed"
 }
 
 # decide N KERNEL EXPECTED: N bisection steps, all with the exit code expected.
