@@ -56,8 +56,11 @@ struct BisectCommand: AsyncParsableCommand {
       guard confidence > 0, confidence < 1 else {
         throw ValidationError("--confidence \(confidence): a number between 0 and 1 is needed")
       }
+      var guest = guest
+      guest.accelerator = try await guest.accelerator.probed()
       step = Bisection(
-        looksForFix: fixed, confidence: confidence, rates: try LossRates(path: one.ratesPath))
+        looksForFix: fixed, confidence: confidence, rates: try LossRates(path: one.ratesPath),
+        accelerator: guest.accelerator)
       let plan = try step.plan(try one.selection(schedule, target: target), seed: .random)
       outcome = try await guest.run(guest.session(kernel, plan, .bisect), Silence())
     } catch let code as ExitCode {
@@ -98,17 +101,15 @@ struct CalibrateCommand: AsyncParsableCommand {
     plan.minimumExposures = nil
     plan.time = time
     let outcome = try await guest.run(guest.session(kernel, plan, .default), Silence())
-    guard let result = outcome.results.first, result.count.lostTrials > 0 else {
-      let reason = outcome.end.reason ?? outcome.results.first?.reason ?? "no data was lost"
-      ReportWriter.write("repro: error: nothing to calibrate on \(kernel): \(reason)\n", to: STDERR_FILENO)
+    let rate: LossRates.Rate
+    do {
+      rate = try rates.keep(outcome)
+    } catch {
+      ReportWriter.write("repro: error: \(kernel): \(error)\n", to: STDERR_FILENO)
       throw ExitCode(ExitCodes.default.code(.error))
     }
-    let rate = rates.keep(result, kernel: outcome.start?.release ?? kernel)
     try rates.write(to: one.ratesPath)
-    let needed = Statistics.exposuresNeeded(rate: rate.lowerBound) ?? 0
-    print(
-      "\(rate.case) on \(rate.kernel): \(rate.losses) of \(rate.exposures) exposures lost data; the rate is above "
-        + "\(rate.lowerBound) at 95 %, so \(needed) clean exposures make a good at 99.9 %")
-    print("kept in \(one.ratesPath)")
+    print("\(rate.case): \(rate.explanation(confidence: 0.999))")
+    print("kept in \(one.ratesPath); bisections in the same place can say good by it")
   }
 }

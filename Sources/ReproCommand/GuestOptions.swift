@@ -18,9 +18,14 @@ struct GuestOptions: ParsableArguments {
 
   /// Resolves `kernel` and describes a guest that runs `plan` on it.
   func session(_ kernel: String, _ plan: Plan, _ exitCodes: ExitCodes) async throws -> GuestSession {
-    let kernel = try await KernelSource(parsing: kernel, modules: modules).resolve { line in
+    let found = try await KernelSource(parsing: kernel, modules: modules).resolve { line in
       ReportWriter.write("\(line)\n", to: STDERR_FILENO)
     }
+    return try session(found, plan, exitCodes)
+  }
+
+  /// Describes a guest that runs `plan` on a kernel that is there.
+  func session(_ kernel: Kernel, _ plan: Plan, _ exitCodes: ExitCodes) throws -> GuestSession {
     var session = GuestSession(
       kernel: kernel, plan: plan, exitCodes: exitCodes, oneShot: try OneShotExecutable.locate(oneShot))
     session.accelerator = accelerator

@@ -9,7 +9,7 @@ struct VMCommand: AsyncParsableCommand {
     commandName: "vm", abstract: "Run scenarios on another kernel, in a QEMU guest.",
     discussion: """
       A kernel is a bzImage or vmlinux, debian:SUITE/PACKAGE, or one of \
-      \(KernelProfiles.names.joined(separator: ", ")). \(GuestSession.neededOptions).
+      \(KernelProfiles.names.joined(separator: ", ")). \(KernelOptions.text).
       """)
 
   @Option(help: "The kernel to run on.") var kernel: String

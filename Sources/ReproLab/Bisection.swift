@@ -18,10 +18,13 @@ public struct Bisection: Sendable {
   public var confidence: Double
   /// Loss rates of known-bad kernels.
   public var rates: LossRates
+  /// What will run the guest: never `auto`.
+  public var accelerator: Accelerator
 
   /// A step.
-  public init(looksForFix: Bool, confidence: Double, rates: LossRates) {
+  public init(looksForFix: Bool, confidence: Double, rates: LossRates, accelerator: Accelerator = .tcg) {
     self.looksForFix = looksForFix
+    self.accelerator = accelerator
     self.confidence = confidence
     self.rates = rates
   }
@@ -52,8 +55,10 @@ public struct Bisection: Sendable {
     return plan
   }
 
+  /// Before the guest has told where it runs: the most that any place with this accelerator asks for.
   private func exposuresNeeded(_ name: CaseName) -> Int? {
-    rates[name].flatMap { Statistics.exposuresNeeded(rate: $0.lowerBound, confidence: confidence) }
+    rates.all(name).filter { $0.place.accelerator == accelerator }
+      .compactMap { $0.exposuresNeeded(confidence: confidence) }.max()
   }
 
   /// What the outcome of the plan's run says, and why.
@@ -74,22 +79,32 @@ public struct Bisection: Sendable {
       // A guest that died after its verdict may have died of what the verdict did not see.
       guard case .finished = outcome.guest.ending else { return (.unknown, "\(outcome.guest.ending)") }
       if result.case.schedule == .staged { return (.clean, count) }
-      return raceAnswer(result, count)
+      return raceAnswer(outcome, result, count)
     }
   }
 
-  private func raceAnswer(_ result: CaseResult, _ count: String) -> (Answer, String) {
-    guard let rate = rates[result.case], let needed = exposuresNeeded(result.case) else {
+  private func raceAnswer(
+    _ outcome: GuestSession.Outcome, _ result: CaseResult, _ count: String
+  ) -> (Answer, String) {
+    let remedy = "run 'repro calibrate --kernel BAD \(result.case.scenario)' first"
+    guard let place = LossRates.Place(outcome) else {
+      return (.unknown, "\(count), and the guest did not say where it ran")
+    }
+    guard let rate = rates[result.case, place] else {
+      let others = rates.all(result.case).map { "\($0.place)" }
+      let known =
+        others.isEmpty ? "" : " (only with \(others.joined(separator: "; with "))), which is no basis"
       return (
         .unknown,
-        "\(count), and nobody measured how often a bad kernel loses: run 'repro calibrate --kernel BAD "
-          + "\(result.case.scenario)' first"
+        "\(count), and nobody measured how often a bad kernel loses with \(place)\(known): \(remedy)"
       )
     }
-    let basis =
-      "\(rate.kernel) lost \(rate.losses) of \(rate.exposures), so \(needed) make good sure at \(confidence)"
-    return result.count.exposedTrials >= needed
-      ? (.clean, "\(count); \(basis)") : (.unknown, "\(count); \(basis)")
+    let why = "\(count); \(rate.explanation(confidence: confidence))"
+    guard let needed = rate.exposuresNeeded(confidence: confidence), result.count.exposedTrials >= needed
+    else {
+      return (.unknown, why)
+    }
+    return (.clean, why)
   }
 
   /// The exit code for `git bisect run`: 0 good (old), 1 bad (new), 125 can't tell.

@@ -3,22 +3,76 @@ import Repro
 
 /// Loss rates of cases, measured on kernels known to be bad: what a bisection's "good" rests on.
 public struct LossRates: Codable, Sendable, Equatable {
+  /// What a rate depends on besides case and kernel: how long an I/O and a hazard take against each other.
+  /// Measured elsewhere, a rate is no basis.
+  public struct Place: Codable, Sendable, Hashable, CustomStringConvertible {
+    /// What ran the guest.
+    public var accelerator: Accelerator
+    /// What was raced on: the path as the guest opened it, and the disk behind it.
+    public var target: String
+    /// CPUs, as the guest reports them.
+    public var processors: Int
+    /// `uname -m`, as the guest reports it.
+    public var machine: String
+
+    /// Where an outcome's first case ran; nil when the guest never said.
+    public init?(_ outcome: GuestSession.Outcome) {
+      guard let start = outcome.start, let result = outcome.results.first, let opened = result.opened else {
+        return nil
+      }
+      accelerator = outcome.guest.accelerator
+      target = "\(opened) (\(GuestRun.raceDisk))"
+      processors = start.processors
+      machine = start.machine
+    }
+
+    /// `tcg, 2 CPUs x86_64, /dev/vda (virtio, ...)`.
+    public var description: String { "\(accelerator.rawValue), \(processors) CPUs \(machine), \(target)" }
+  }
+
   /// One measurement.
   public struct Rate: Codable, Sendable, Equatable {
     /// The case, `fork.pread.race`.
     public var `case`: CaseName
+    /// Where it was measured.
+    public var place: Place
     /// The kernel it was measured on.
     public var kernel: String
-    /// Trials that lost data.
+    /// Exposed trials that lost data.
     public var losses: Int
     /// Trials in which the hazard acted while the I/O was in flight.
     public var exposures: Int
 
-    /// The rate of loss is above this with 95 % confidence.
-    public var lowerBound: Double { Statistics.lowerBound(losses: losses, exposures: exposures) }
+    /// The rate of loss is above this with so much confidence.
+    public func lowerBound(confidence: Double) -> Double {
+      Statistics.lowerBound(losses: losses, exposures: exposures, confidence: confidence)
+    }
+
+    /// Exposures without loss that make "good" sure, with the uncertainty of this measurement in it.
+    ///
+    /// A wrong "good" takes a bound that was too high, or a kernel that was lucky. Each gets half of the risk,
+    /// so that both together stay within it.
+    /// - Returns: nil when no number does.
+    public func exposuresNeeded(confidence: Double) -> Int? {
+      let each = Self.each(confidence)
+      return Statistics.exposuresNeeded(rate: lowerBound(confidence: each), confidence: each)
+    }
+
+    /// How the risk was split, in words.
+    public func explanation(confidence: Double) -> String {
+      let each = Self.each(confidence)
+      let needed =
+        exposuresNeeded(confidence: confidence).map { "\($0) exposures" } ?? "no number of exposures"
+      return "\(kernel) lost \(losses) of \(exposures) (\(place)): the rate is above "
+        + "\(Self.short(lowerBound(confidence: each))) with confidence \(each), and \(needed) without loss leave a chance "
+        + "below \(Self.short(1 - each)) at that rate; good is sure at \(confidence), both risks included"
+    }
+
+    private static func each(_ confidence: Double) -> Double { 1 - (1 - confidence) / 2 }
+    private static func short(_ number: Double) -> String { String(format: "%.3g", number) }
   }
 
-  /// The newest measurement of each case.
+  /// The newest measurement of each case in each place.
   public private(set) var rates: [Rate] = []
 
   /// No rates.
@@ -57,15 +111,34 @@ public struct LossRates: Codable, Sendable, Equatable {
     }
   }
 
-  /// The rate of a case.
-  public subscript(name: CaseName) -> Rate? { rates.first { $0.case == name } }
+  /// The rate of a case in a place.
+  public subscript(name: CaseName, place: Place) -> Rate? {
+    rates.first { $0.case == name && $0.place == place }
+  }
 
-  /// Keeps the measurement of `result`, in place of an older one of its case.
-  public mutating func keep(_ result: CaseResult, kernel: String) -> Rate {
+  /// The rates of a case, wherever they were measured.
+  public func all(_ name: CaseName) -> [Rate] { rates.filter { $0.case == name } }
+
+  /// Keeps what an outcome of one case measured, in place of what the same place gave earlier.
+  /// - Throws: LabError when it measured nothing that a "good" could rest on.
+  public mutating func keep(_ outcome: GuestSession.Outcome) throws -> Rate {
+    func nothing(_ why: String) -> LabError {
+      LabError(
+        "nothing to calibrate: \(why)",
+        remedy: "name a kernel that the race loses data on, or give it more --time")
+    }
+    guard let result = outcome.results.first, let start = outcome.start, let place = Place(outcome) else {
+      throw nothing(outcome.end.reason ?? outcome.results.first?.reason ?? "the guest gave no verdict")
+    }
+    guard result.case.schedule == .race else { throw nothing("\(result.case) is no race") }
+    guard result.count.unexplained == 0 else { throw nothing(result.reason ?? "the damage is unexplained") }
+    guard outcome.exposedLosses > 0 else {
+      throw nothing(outcome.end.reason ?? result.reason ?? "no exposed trial lost data")
+    }
     let rate = Rate(
-      case: result.case, kernel: kernel, losses: result.count.lostTrials,
+      case: result.case, place: place, kernel: start.release, losses: outcome.exposedLosses,
       exposures: result.count.exposedTrials)
-    rates.removeAll { $0.case == result.case }
+    rates.removeAll { $0.case == rate.case && $0.place == place }
     rates.append(rate)
     return rate
   }

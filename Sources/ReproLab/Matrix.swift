@@ -17,16 +17,6 @@ public struct Matrix: Sendable {
     public var seconds: Double
   }
 
-  /// Whether a cell is as the catalogue has it.
-  public enum Judgement: String, Sendable, Codable {
-    /// As expected.
-    case expected
-    /// The catalogue says otherwise.
-    case unexpected
-    /// The catalogue has no opinion, or the cell has no verdict.
-    case unknown
-  }
-
   /// One column a kernel, in the order asked for.
   public private(set) var columns: [Column] = []
   /// The cases, in the order of the plan.
@@ -68,37 +58,40 @@ public struct Matrix: Sendable {
 
   /// How a cell compares with the catalogue.
   public func judgement(_ result: CaseResult, on column: Column) -> Judgement {
-    if result.verdict == .error { return .unexpected }
-    guard result.verdict == .corrupt || result.verdict == .clean, let path = result.path,
-      let version = column.version
-    else { return .unknown }
-    let expectation = Catalogue.standard.expectation(
-      result.case, role: result.role, path: path, version: version)
-    switch (expectation, result.verdict) {
-    case (.corrupt, .corrupt), (.clean, .clean): return .expected
-    case (.unknown, _): return .unknown
-    default: return .unexpected
-    }
+    Judgement(result, on: column.version)
   }
 
-  /// Whether every kernel ran and no cell is unexpected.
-  public var isAsExpected: Bool {
-    columns.allSatisfy { column in
-      column.failure == nil
-        && column.results.values.allSatisfy { judgement($0, on: column) != .unexpected }
-    }
+  private var judgements: [Judgement] {
+    columns.flatMap { column in column.results.values.map { judgement($0, on: column) } }
+  }
+
+  /// Whether every kernel ran, and each cell that the catalogue has an opinion on is as it says.
+  public var isAsExpected: Bool { exitCode == 0 }
+
+  /// 0 when all is as expected; 1 when a cell is unexpected or a kernel did not run; 3 when neither, but a
+  /// cell that the catalogue has an opinion on is undecided, since guests have all that cases need.
+  public var exitCode: Int32 {
+    if columns.contains(where: { $0.failure != nil }) { return 1 }
+    return ExitCodes.default.code(Judgement.overall(judgements, needsAll: true))
   }
 
   private func text(_ name: CaseName, _ column: Column) -> String {
     guard let result = column.results[name] else { return "-" }
-    let mark = judgement(result, on: column) == .unexpected ? " !!" : ""
-    switch result.verdict {
-    case .corrupt: return "CORRUPT \(result.count.losses)/\(result.count.exposures)\(mark)"
-    case .clean: return "clean \(result.count.exposures)\(mark)"
-    case .inconclusive: return "inconclusive \(result.count.exposures)"
-    case .skipped: return "skipped"
-    case .error: return "ERROR\(mark)"
-    }
+    let mark =
+      switch judgement(result, on: column) {
+      case .unexpected: " !!"
+      case .inconclusive, .skipped: " ??"
+      case .expected, .unknown: ""
+      }
+    let word =
+      switch result.verdict {
+      case .corrupt: "CORRUPT \(result.count.losses)/\(result.count.exposures)"
+      case .clean: "clean \(result.count.exposures)"
+      case .inconclusive: "inconclusive \(result.count.exposures)"
+      case .skipped: "skipped"
+      case .error: "ERROR"
+      }
+    return word + mark
   }
 
   private func heading(_ column: Column) -> String {
@@ -114,12 +107,10 @@ public struct Matrix: Sendable {
     var lines = columns.compactMap { column in column.failure.map { "\(column.kernel): \($0)" } }
     for column in columns {
       for name in cases {
-        guard let result = column.results[name], judgement(result, on: column) == .unexpected else {
-          continue
-        }
-        lines.append(
-          "unexpected on \(column.kernel): \(name) is \(result.verdict.rawValue)"
-            + (result.reason.map { " (\($0))" } ?? "; the catalogue says otherwise"))
+        guard let result = column.results[name], let remark = result.remark(on: column.version),
+          judgement(result, on: column) != .expected
+        else { continue }
+        lines.append("\(column.kernel): \(remark)")
       }
     }
     let times = columns.map { "\($0.kernel) \(String(format: "%.1f", $0.seconds)) s" }

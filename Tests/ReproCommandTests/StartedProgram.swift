@@ -137,6 +137,35 @@ final class StartedProgram {
     return text?.split(separator: ")").last?.split(separator: " ")
   }
 
+  /// The first of the program's descendants that runs a program of this name, once there is one.
+  func descendant(_ name: String, within seconds: Double) -> pid_t? {
+    let deadline = Date.now.addingTimeInterval(seconds)
+    while isRunning && Date.now < deadline {
+      var queue = [pid]
+      while !queue.isEmpty {
+        let next = queue.removeFirst()
+        // The kernel cuts names after 15 characters.
+        if next != pid, let said = try? String(contentsOfFile: "/proc/\(next)/comm", encoding: .utf8),
+          said.dropLast() == name.prefix(15)
+        {
+          return next
+        }
+        queue += Self.children(next)
+      }
+      usleep(20_000)
+    }
+    return nil
+  }
+
+  /// The children of all threads of a process.
+  private static func children(_ pid: pid_t) -> [pid_t] {
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+    return threads.flatMap { thread in
+      let text = try? String(contentsOfFile: "/proc/\(pid)/task/\(thread)/children", encoding: .utf8)
+      return (text ?? "").split(separator: " ").compactMap { pid_t($0) }
+    }
+  }
+
   /// Waits until the program and all that it forked are gone.
   /// - Returns: what is still there after `seconds`.
   func remains(after seconds: Double) -> [(pid: pid_t, state: Character)] {

@@ -1,12 +1,13 @@
 import Foundation
 import Subprocess
 import Synchronization
+import TestHost
 import Testing
 
 @testable import ReproLab
 
-/// Real boots, a few seconds each plus a download of each kernel at first: `REPRO_GUEST_TESTS=1` asks for them.
-@Suite("Guests", .serialized, .enabled(if: ProcessInfo.processInfo.environment["REPRO_GUEST_TESTS"] == "1"))
+/// Real boots.
+@Suite("Guests", .serialized, .inGuests)
 struct GuestTests {
   private func kernel(_ name: String = "6.1") async throws -> Kernel {
     try await KernelSource(parsing: name).resolve { print("\(name): \($0)") }

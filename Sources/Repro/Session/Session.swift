@@ -13,6 +13,8 @@ public struct Session {
   public var output: CInt
   /// The trials as they were, when the plan runs them again.
   public var originals: [TrialRecord] = []
+  /// Whether the exit code tells how the verdicts compare with the catalogue of bugs, and not what they are.
+  public var comparesWithCatalogue = false
   /// Whether progress is shown on standard error.
   public var showsProgress = isatty(STDERR_FILENO) == 1
 
@@ -71,13 +73,14 @@ public struct Session {
       _ = ck_enter_user_namespace(&step)
     }
     let writer = ReportWriter(format.make(exitCodes), output: output, showsProgress: showsProgress)
-    let observer: any Observer = originals.isEmpty ? writer : Replay(originals, writer)
+    let appraisal = Appraisal(writer, kernel: .running, comparesWithCatalogue: comparesWithCatalogue)
+    let observer: any Observer = originals.isEmpty ? appraisal : Replay(originals, writer)
     do {
       let end = try Campaign(plan, hostState: hostState, leftovers: leftovers, observer: observer).run(
         exitCodes)
       if let failure = writer.failure { return failed("the report is incomplete: \(failure)") }
       if let signal = end.interruptedBy { return exitCodes.code(interruptedBy: signal) }
-      return exitCodes.code(end.verdict)
+      return exitCodes.code(comparesWithCatalogue ? appraisal.overall : end.verdict)
     } catch {
       return failed("\(error)")
     }

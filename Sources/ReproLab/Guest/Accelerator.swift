@@ -2,7 +2,7 @@ import Foundation
 import Subprocess
 
 /// How QEMU runs the guest's instructions.
-public enum Accelerator: String, Sendable, CaseIterable {
+public enum Accelerator: String, Sendable, Codable, CaseIterable {
   /// Translated by QEMU: slower, and the same everywhere.
   case tcg
   /// Run by the processor through /dev/kvm, which must answer a probe first.

@@ -111,6 +111,17 @@ public enum GuestEnding: Sendable, Equatable {
     }
   }
 
+  /// Whether the kernel died on its own before the guest's program had said anything on a port.
+  ///
+  /// A watchdog's kill is not that: a second wait in silence would tell no more than the first.
+  static func diedUnheard(_ evidence: GuestEvidence) -> Bool {
+    guard evidence.lines.isEmpty, evidence.watchdog == nil, evidence.exit == .exited(0) else { return false }
+    return switch GuestEnding(evidence) {
+    case .noBoot(.panic), .noBoot(.stopped), .noBoot(.noConsoleOutput), .panic, .oops: true
+    default: false
+    }
+  }
+
   /// The final status, if the line is `{"event":"exit","status":N}`.
   static func status(in line: String) -> Int? {
     struct Exit: Decodable {

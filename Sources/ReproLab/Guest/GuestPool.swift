@@ -6,12 +6,12 @@ public struct GuestPool: Sendable {
   public typealias Outcome = Result<GuestSession.Outcome, any Error>
 
   private let jobs: Int
-  private let session: @Sendable (_ kernel: String) async throws -> GuestSession
+  private let session: @Sendable (_ index: Int) throws -> GuestSession
 
   /// - Parameters:
   ///   - jobs: guests at a time.
-  ///   - session: describes the guest of a kernel.
-  public init(jobs: Int, session: @escaping @Sendable (_ kernel: String) async throws -> GuestSession) {
+  ///   - session: describes the guest of a kernel, by its place in the list.
+  public init(jobs: Int, session: @escaping @Sendable (_ index: Int) throws -> GuestSession) {
     self.jobs = jobs
     self.session = session
   }
@@ -29,7 +29,7 @@ public struct GuestPool: Sendable {
         guard next < kernels.count, !Task.isCancelled else { return }
         let index = next
         next += 1
-        group.addTask { (index, await attempt(kernels[index])) }
+        group.addTask { (index, await attempt(index)) }
       }
       for _ in 0..<jobs { start() }
       for await (index, outcome) in group {
@@ -41,9 +41,9 @@ public struct GuestPool: Sendable {
     }
   }
 
-  private func attempt(_ kernel: String) async -> Outcome {
+  private func attempt(_ index: Int) async -> Outcome {
     do {
-      return .success(try await session(kernel).run { _ in })
+      return .success(try await session(index).run { _ in })
     } catch {
       return .failure(error)
     }

@@ -10,18 +10,22 @@ public struct GuestReport: Sendable {
   public var missingModules: [String]
   /// What ran the guest.
   public var accelerator: Accelerator
+  /// Whether the kernel died on its own before the guest's program had said anything: of a panic, an oops or a
+  /// reset, not of QEMU or of the program.
+  public var diedUnheard: Bool
   /// Wall time from the call to the end, unpacking of modules included.
   public var seconds: Double
 
   init(
     ending: GuestEnding, console: String = "", warnings: [ConsoleReport] = [], missingModules: [String] = [],
-    accelerator: Accelerator = .tcg, seconds: Double = 0
+    accelerator: Accelerator = .tcg, diedUnheard: Bool = false, seconds: Double = 0
   ) {
     self.ending = ending
     self.console = console
     self.warnings = warnings
     self.missingModules = missingModules
     self.accelerator = accelerator
+    self.diedUnheard = diedUnheard
     self.seconds = seconds
   }
 }

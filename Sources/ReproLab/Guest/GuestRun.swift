@@ -81,6 +81,7 @@ public struct GuestRun: Sendable {
       ending: GuestEnding(evidence), console: evidence.console,
       warnings: ConsoleReport.all(in: evidence.console).filter { !$0.isFatal },
       missingModules: initramfs.missingModules, accelerator: accelerator,
+      diedUnheard: GuestEnding.diedUnheard(evidence),
       seconds: (clock.now - start) / .seconds(1))
   }
 
@@ -98,16 +99,23 @@ public struct GuestRun: Sendable {
     }
   }
 
-  /// Name, MiB, limits. An emulated fork takes longer than a read from the host's page cache. At 25 I/Os a second
-  /// each is in flight for tens of milliseconds, and a race has something to overlap with.
-  private static let disks = [
-    ("scratch", 256, ",throttling.iops-read=25,throttling.iops-write=25"), ("swap", 512, ""),
+  /// Name, MiB, I/Os a second. An emulated fork takes longer than a read from the host's page cache. At 25 I/Os
+  /// a second each is in flight for tens of milliseconds, and a race has something to overlap with.
+  private static let disks: [(name: String, size: Int, rate: Int?)] = [
+    ("scratch", 256, 25), ("swap", 512, nil),
   ]
+
+  /// The disk that guests race on, in words: a rate of loss measured on another says nothing of it.
+  static let raceDisk: String = {
+    let disk = disks[0]
+    return "virtio, \(disk.size) MiB, \(disk.rate.map { "\($0) I/Os a second" } ?? "not throttled")"
+  }()
 
   /// The options of QEMU after the program's name.
   private func options(_ folder: ScratchFolder, _ accelerator: Accelerator) -> [String] {
-    let disks = Self.disks.flatMap { name, _, throttle in
-      [
+    let disks = Self.disks.flatMap { name, _, rate in
+      let throttle = rate.map { ",throttling.iops-read=\($0),throttling.iops-write=\($0)" } ?? ""
+      return [
         "-drive", "file=\(folder.appending(name)),format=raw,if=none,id=\(name),cache=unsafe\(throttle)",
         "-device", "virtio-blk-pci,drive=\(name)",
       ]

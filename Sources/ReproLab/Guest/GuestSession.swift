@@ -17,6 +17,9 @@ public struct GuestSession: Sendable {
   /// How long the guest may take in all; nil for what the plan may need.
   public var timeout: Duration?
 
+  /// The QEMU to use, a name or a path.
+  var qemu = "qemu-system-x86_64"
+
   /// A session; nothing happens yet.
   public init(kernel: Kernel, plan: Plan, exitCodes: ExitCodes, oneShot: String) {
     self.kernel = kernel
@@ -31,26 +34,31 @@ public struct GuestSession: Sendable {
     public var start: RunStart?
     /// The verdicts of all cases that were reached.
     public var results: [CaseResult]
+    /// Trials that lost data in a way that their scenario names, while they were exposed.
+    public var exposedLosses = 0
     /// The verdict of the whole.
     public var end: RunEnd
     /// How the guest ended.
     public var guest: GuestReport
   }
 
-  /// Runs the guest.
+  /// Runs the guest. One whose kernel dies before /init has said anything, as emulated boots do now and then, is
+  /// booted once more; what dies twice does not boot.
   /// - Parameter onEvent: gets the guest's events as they come, then the end as the host sees it.
   /// - Throws: LabError for what keeps the guest from being started.
   public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
-    let seen = Mutex<(start: RunStart?, results: [CaseResult], end: RunEnd?)>((nil, [], nil))
-    let guest = try await GuestRun(
+    let seen = Mutex(Seen())
+    let run = GuestRun(
       kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, accelerator: accelerator,
       timeout: timeout ?? .seconds(guestPlan.longestSeconds),
-      silence: .seconds(60 + guestPlan.longestCaseSeconds)
-    ).run { line in
+      silence: .seconds(60 + guestPlan.longestCaseSeconds), qemu: qemu)
+    let onLine: @Sendable (String) -> Void = { line in
       guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
       switch event {
       case .run(let start): seen.withLock { $0.start = start }
       case .result(let result): seen.withLock { $0.results.append(result) }
+      case .trial(let trial) where trial.isLoss && trial.isExposure && trial.isExplained:
+        seen.withLock { $0.exposedLosses += 1 }
       case .end(let end):
         // The host has the last word: it also knows how the guest ended.
         seen.withLock { $0.end = end }
@@ -59,13 +67,30 @@ public struct GuestSession: Sendable {
       }
       onEvent(event)
     }
-    let (start, results, guestEnd) = seen.withLock { $0 }
+    var guest = try await run.run(onLine: onLine)
+    if guest.diedUnheard {
+      onEvent(
+        .note(Note("the guest died before /init said anything (\(guest.ending)); it is booted once more")))
+      let seconds = guest.seconds
+      guest = try await run.run(onLine: onLine)
+      guest.seconds += seconds
+    }
+    let said = seen.withLock { $0 }
     for warning in guest.warnings {
       onEvent(.note(Note("the guest's kernel warned: \(warning.headline)")))
     }
-    let end = end(of: guest, results, expected: start?.cases.count, guestEnd)
+    let end = end(of: guest, said.results, expected: said.start?.cases.count, said.end)
     onEvent(.end(end))
-    return Outcome(start: start, results: results, end: end, guest: guest)
+    return Outcome(
+      start: said.start, results: said.results, exposedLosses: said.exposedLosses, end: end, guest: guest)
+  }
+
+  /// What a guest has said so far.
+  private struct Seen {
+    var start: RunStart?
+    var results: [CaseResult] = []
+    var exposedLosses = 0
+    var end: RunEnd?
   }
 
   /// The plan with the guest's disks in it. A race that nobody gave a target has the scratch disk.
@@ -76,7 +101,11 @@ public struct GuestSession: Sendable {
     return plan
   }
 
-  private func end(
+  /// What the host says of a run, who also knows how the guest ended.
+  /// - Parameters:
+  ///   - expected: the number of cases that the guest announced; nil if it never did.
+  ///   - said: the end as the guest told it.
+  func end(
     of guest: GuestReport, _ results: [CaseResult], expected: Int?, _ said: RunEnd?
   ) -> RunEnd {
     var end = RunEnd(
@@ -98,17 +127,10 @@ public struct GuestSession: Sendable {
 
   private func hint(_ guest: GuestReport) -> String {
     switch guest.ending {
-    case .noBoot: "; \(Self.neededOptions)"
+    case .noBoot: "; \(KernelOptions.text)"
     default: ""
     }
   }
-
-  /// What a kernel needs to run in a guest at all.
-  public static let neededOptions = """
-    a guest needs CONFIG_64BIT, BLK_DEV_INITRD, BINFMT_ELF, DEVTMPFS, PROC_FS, SYSFS, TMPFS, \
-    SERIAL_8250_CONSOLE, PCI, VIRTIO_PCI, VIRTIO_BLK, FUSE_FS, PROC_PAGE_MONITOR, and for all scenarios BLK_DEV_LOOP, \
-    AIO, SWAP, KSM, NUMA, MIGRATION, MEM_SOFT_DIRTY
-    """
 }
 
 /// Where the static executable for guests and one-shots is.

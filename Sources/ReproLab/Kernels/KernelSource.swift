@@ -64,6 +64,35 @@ public enum KernelSource: Sendable, Equatable {
     }
   }
 
+  /// Makes several kernels available, or says in one line what is wrong with each that is none.
+  ///
+  /// All names are read before the first download: a slip in the last must not cost the others' time.
+  public static func resolve(
+    all names: [String], cache: String = KernelSource.standardCache,
+    progress: @Sendable (String) -> Void = { _ in }
+  ) async throws -> [Kernel] {
+    var faults: [LabError] = []
+    var sources: [KernelSource] = []
+    for name in names {
+      do { sources.append(try KernelSource(parsing: name)) } catch let fault as LabError {
+        faults.append(fault)
+      }
+    }
+    var kernels: [Kernel] = []
+    for source in sources where faults.isEmpty || source.isFile {
+      do {
+        kernels.append(try await source.resolve(cache: cache, progress: progress))
+      } catch let fault as LabError {
+        faults.append(fault)
+      }
+    }
+    guard let first = faults.first else { return kernels }
+    if faults.count == 1 { throw first }
+    throw LabError(faults.map(\.problem).joined(separator: "; "), remedy: first.remedy)
+  }
+
+  private var isFile: Bool { if case .image = self { true } else { false } }
+
   /// `repro/kernels` in the user's cache folder.
   public static var standardCache: String {
     let environment = ProcessInfo.processInfo.environment

@@ -1,16 +1,14 @@
 import Foundation
 import Repro
 import Synchronization
+import TestHost
 import Testing
 
 @testable import ReproLab
 
-/// What `repro export --c` writes, run on kernels that have the bugs and on kernels that don't:
-/// `REPRO_GUEST_TESTS=1` asks for it.
-@Suite(
-  "Exported programs in guests", .serialized,
-  .enabled(if: ProcessInfo.processInfo.environment["REPRO_GUEST_TESTS"] == "1"))
-struct ExportedProgramTests {
+/// What `repro export --c` writes, run on kernels that have the bugs and on kernels that don't.
+@Suite("Exported programs in guests", .serialized, .inGuests)
+struct ExportedProgramGuestTests {
   private static let lost: [String: Set<String>] = [
     "5.10": [
       "control-remap", "fork", "fork-child-stays", "fork-child-reads", "mprotect", "soft-dirty", "pageout",

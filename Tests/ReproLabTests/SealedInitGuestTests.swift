@@ -1,12 +1,12 @@
 import Foundation
+import TestHost
 import Testing
 
 @testable import ReproLab
 
 /// A sealed reproducer as the init process of a bare guest: no plan, no libraries, its report on the console.
 @Suite(
-  .serialized,
-  .enabled(if: ProcessInfo.processInfo.environment["REPRO_GUEST_TESTS"] == "1", "set REPRO_GUEST_TESTS=1"),
+  .serialized, .inGuests,
   .enabled(if: ProcessInfo.processInfo.environment["REPRO_EXECUTABLE"] != nil, "set REPRO_EXECUTABLE"))
 struct SealedInitGuestTests {
   @Test(arguments: [("6.1", 1), ("6.12", 0)])
