@@ -43,7 +43,8 @@ public struct GuestSession: Sendable {
   public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
     let seen = Mutex<(start: RunStart?, results: [CaseResult], end: RunEnd?)>((nil, [], nil))
     let guest = try await GuestRun(
-      kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, accelerator: accelerator,
+      kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, modules: modules,
+      accelerator: accelerator,
       timeout: timeout ?? .seconds(guestPlan.longestSeconds),
       silence: .seconds(60 + guestPlan.longestCaseSeconds)
     ).run { line in
@@ -74,6 +75,14 @@ public struct GuestSession: Sendable {
     plan.selection.scratch = TargetSpec(.scratch, path: "/dev/vda", overwrite: true, isOptional: true)
     plan.swapDevice = "/dev/vdb"
     return plan
+  }
+
+  /// The lab's own, and the NFS client only where it is used: it is ten modules, which take their time to load.
+  private var modules: [String] {
+    let usesNFS = ((try? plan.expand().cases) ?? []).contains {
+      $0.target.kind.name == TargetKind.heldNFS.name
+    }
+    return Initramfs.defaultModules + (usesNFS ? Initramfs.nfsModules : [])
   }
 
   private func end(
@@ -107,7 +116,7 @@ public struct GuestSession: Sendable {
   public static let neededOptions = """
     a guest needs CONFIG_64BIT, BLK_DEV_INITRD, BINFMT_ELF, DEVTMPFS, PROC_FS, SYSFS, TMPFS, \
     SERIAL_8250_CONSOLE, PCI, VIRTIO_PCI, VIRTIO_BLK, FUSE_FS, PROC_PAGE_MONITOR, and for all scenarios BLK_DEV_LOOP, \
-    AIO, SWAP, KSM, NUMA, MIGRATION, MEM_SOFT_DIRTY
+    AIO, SWAP, KSM, NUMA, MIGRATION, MEM_SOFT_DIRTY, NFS_FS, NFS_V3
     """
 }
 
