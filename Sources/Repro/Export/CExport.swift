@@ -19,7 +19,7 @@ public struct CExport {
         "\(one.scenario.name) can't be exported: only scenarios of one hazard, one read and one store are")
     }
     guard let target = one.target.kind.c else {
-      throw PlanError("\(one.name) can't be exported: only staged cases are, on a held target")
+      throw PlanError("\(one.name) can't be exported: only staged cases are, on held or held-block")
     }
     self.one = one
     self.fragment = fragment

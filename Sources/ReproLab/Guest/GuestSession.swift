@@ -77,7 +77,7 @@ public struct GuestSession: Sendable {
     return plan
   }
 
-  /// The lab's own, and the NFS client only where it is used: it is ten modules, which take their time to load.
+  /// The lab's own, and the NFS client only where it is used: emulated, it takes a second and a half to load.
   private var modules: [String] {
     let usesNFS = ((try? plan.expand().cases) ?? []).contains {
       $0.target.kind.name == TargetKind.heldNFS.name
