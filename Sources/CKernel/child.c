@@ -14,12 +14,14 @@
 enum { CLOSED_AT_MOST = 16 };
 static int closed_in_children[CLOSED_AT_MOST] = {[0 ... CLOSED_AT_MOST - 1] = -1};
 
+/* Servers' threads come here too, as connections come and go. */
 static int replace(int old, int new) {
-  for (int i = 0; i < CLOSED_AT_MOST; i++)
-    if (closed_in_children[i] == old) {
-      closed_in_children[i] = new;
+  for (int i = 0; i < CLOSED_AT_MOST; i++) {
+    int expected = old;
+    if (__atomic_compare_exchange_n(&closed_in_children[i], &expected, new, 0, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED))
       return 0;
-    }
+  }
   return -ENOSPC;
 }
 
@@ -49,8 +51,10 @@ static void child_until_exit(int role, struct ck_child_board *board, const struc
                              uint64_t *entries, char *copies, int parent) {
   /* A child that outlives its parent would keep the FUSE connection of a dead server open. */
   if (ck_die_with_parent(parent) < 0) return;
-  for (int i = 0; i < CLOSED_AT_MOST; i++)
-    if (closed_in_children[i] >= 0) close(closed_in_children[i]);
+  for (int i = 0; i < CLOSED_AT_MOST; i++) {
+    int fd = __atomic_load_n(&closed_in_children[i], __ATOMIC_RELAXED);
+    if (fd >= 0) close(fd);
+  }
   tell_entries(pages, entries);
   if (role == CK_CHILD_EXITS) return;
   uint64_t sum = 0;

@@ -6,41 +6,18 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-/* linux/mount.h, Linux 5.2; spelled out because glibc's sys/mount.h clashes with it. */
-enum { FSOPEN_CLOEXEC_ = 1, FSMOUNT_CLOEXEC_ = 1 };
-enum { FSCONFIG_SET_STRING_ = 1, FSCONFIG_CMD_CREATE_ = 6 };
-enum { MOUNT_ATTR_NOSUID_ = 2, MOUNT_ATTR_NODEV_ = 4, MOUNT_ATTR_NOEXEC_ = 8 };
-
-static int set(int context, const char *key, const char *value) {
-  return (int)syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING_, key, value, 0);
-}
-
-static int set_number(int context, const char *key, unsigned int value) {
-  char text[16];
-  snprintf(text, sizeof text, "%u", value);
-  return set(context, key, text);
-}
-
 int ck_fuse_mount(int device, unsigned int uid, unsigned int gid, const char **step) {
-  *step = "fsopen fuse";
-  int context = (int)syscall(SYS_fsopen, "fuse", FSOPEN_CLOEXEC_);
-  if (context < 0) return -errno;
-  int mount = -1;
-  *step = "fsconfig fuse";
-  if (set(context, "source", "repro") == 0 && set_number(context, "fd", (unsigned int)device) == 0 &&
-      set(context, "rootmode", "100000") == 0 && set_number(context, "user_id", uid) == 0 &&
-      set_number(context, "group_id", gid) == 0 &&
-      syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE_, NULL, NULL, 0) == 0) {
-    *step = "fsmount fuse";
-    mount = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC_,
-                         MOUNT_ATTR_NOSUID_ | MOUNT_ATTR_NODEV_ | MOUNT_ATTR_NOEXEC_);
-  }
-  int result = mount < 0 ? -errno : mount;
-  close(context);
-  return result;
+  char fd_text[16], uid_text[16], gid_text[16];
+  snprintf(fd_text, sizeof fd_text, "%d", device);
+  snprintf(uid_text, sizeof uid_text, "%u", uid);
+  snprintf(gid_text, sizeof gid_text, "%u", gid);
+  const struct ck_mount_option options[] = {
+      {"source", "repro"},    {"fd", fd_text},        {"rootmode", "100000"},
+      {"user_id", uid_text}, {"group_id", gid_text},
+  };
+  return ck_mount_detached("fuse", options, sizeof options / sizeof *options, step);
 }
 
 static int write_whole(const char *path, const char *text) {

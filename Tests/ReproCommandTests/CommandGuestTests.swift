@@ -136,6 +136,17 @@ struct CommandGuestTests {
     #expect(matrix.verdicts("6.12") == ["fork": ["clean"], "control-none": ["clean"]])
   }
 
+  @Test func `fork loses data over NFS on 7.2, shallow and deep`() throws {
+    for depth in ["1", "16"] {
+      let run = try repro(
+        "vm", "--kernel", "7.2", "fork", "control-none", "--target", "held-nfs", "--depth", depth, "--trials",
+        "5",
+        "--format", "ktap")
+      #expect(run.status == 1, "\(run.output) \(run.errors)")
+      #expect(run.output.contains("not ok"), "\(run.output)")
+    }
+  }
+
   @Test func `a bisection finds where fork was fixed and skips a kernel that does not boot`() throws {
     // The first commit that git asks about is the one in the middle, which tells nothing.
     let found = try bisect(["5.10", "6.1", "6.12", "broken", "6.12", "7.2", "7.2"], "fork", fixed: true)

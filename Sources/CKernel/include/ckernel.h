@@ -116,13 +116,32 @@ int ck_fork(void);
 /* Asks that this process be killed when its parent dies; -ESRCH if it is dead already. */
 int ck_die_with_parent(int parent);
 
-/* --- fuse.c: a FUSE file system without a mount point --- */
+/* --- detached.c: file systems without a mount point, Linux 5.2 --- */
 
-/* fsopen/fsconfig/fsmount of a file system whose root is a regular file. The O_PATH
- * descriptor of the detached mount, or -errno; *step names the call that failed. */
+/* An option of a mount; no value where the option is a word of its own. */
+struct ck_mount_option {
+  const char *key, *value;
+};
+
+/* fsopen/fsconfig/fsmount: the O_PATH descriptor of the detached mount, or -errno; *step names the call
+ * or the option that failed. */
+int ck_mount_detached(const char *type, const struct ck_mount_option *options, size_t count,
+                      const char **step);
+/* Whether fsopen(2) takes the type, for which the kernel may load a module: 0 or -errno. */
+int ck_file_system_known(const char *type);
+
+/* --- fuse.c: a FUSE file system --- */
+
+/* Mounts, detached, a file system whose root is a regular file. See ck_mount_detached. */
 int ck_fuse_mount(int device, unsigned int uid, unsigned int gid, const char **step);
 /* Makes a user and a mount namespace in which this uid is root. Single-threaded callers only. */
 int ck_enter_user_namespace(const char **step);
+
+/* --- nfs.c --- */
+
+/* Mounts, detached, what an NFSv3 server on 127.0.0.1 exports, whose MOUNT is on the same TCP port. Its
+ * waits end 12 s after a server that is gone. See ck_mount_detached. */
+int ck_nfs_mount(unsigned int port, const char **step);
 
 /* --- signal.c --- */
 

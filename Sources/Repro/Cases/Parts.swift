@@ -40,6 +40,7 @@ extension TargetKind {
   public static let all: [TargetKind] = [
     .held,
     .heldBlock,
+    .heldNFS,
     .scratch,
   ]
 

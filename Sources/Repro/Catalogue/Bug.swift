@@ -13,6 +13,8 @@ public struct Bug: Sendable, Hashable, Identifiable {
   public let paths: [String]
   /// The kinds of memory that can lose data; `anon` where the record does not say.
   public let memories: [String]
+  /// The schedules that can tell; both where the record does not say.
+  public let schedules: Set<Schedule>
   /// Since when kernels have the bug.
   public let bad: Origin
   /// In which releases it is gone.

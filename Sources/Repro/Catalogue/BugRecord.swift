@@ -3,7 +3,7 @@ struct BugRecord {
   private static let required = [
     "id", "hazard", "scenarios", "paths", "bad", "fixed", "source", "confidence", "measured", "summary",
   ]
-  private static let optional = ["memory", "fix", "introduced", "cve", "note"]
+  private static let optional = ["memory", "schedule", "fix", "introduced", "cve", "note"]
 
   /// The ways an I/O takes its reference to a page, and two for records about no I/O of that kind:
   /// `pin` is a driver's long pin (RDMA, VFIO, an accelerator), `memory` no I/O at all.
@@ -35,7 +35,7 @@ struct BugRecord {
   func bug() throws(CatalogueError) -> Bug {
     Bug(
       id: text("id"), hazard: text("hazard"), scenarios: list("scenarios", " ").map { Glob($0) },
-      paths: try pathNames(), memories: try memoryNames(), bad: try origin(), fixed: try repair(),
+      paths: try pathNames(), memories: try memoryNames(), schedules: try scheduleNames(), bad: try origin(), fixed: try repair(),
       fix: try commits("fix"),
       introduced: try commits("introduced"), cve: list("cve", " "), source: text("source"),
       confidence: try confidence(), measured: try observations(), summary: text("summary"),
@@ -68,6 +68,14 @@ struct BugRecord {
         "use some of \(MemoryKind.all.map(\.name).joined(separator: " "))")
     }
     return names
+  }
+
+  private func scheduleNames() throws(CatalogueError) -> Set<Schedule> {
+    guard record.fields["schedule"] != nil else { return Set(Schedule.allCases) }
+    guard let schedule = Schedule(rawValue: text("schedule")) else {
+      throw error("schedule", "there is no schedule '\(text("schedule"))'", "use staged or race")
+    }
+    return [schedule]
   }
 
   private func origin() throws(CatalogueError) -> Bug.Origin {

@@ -19,7 +19,7 @@ public struct CExport {
         "\(one.scenario.name) can't be exported: only scenarios of one hazard, one read and one store are")
     }
     guard let target = one.target.kind.c else {
-      throw PlanError("\(one.name) can't be exported: only staged cases are, on a held target")
+      throw PlanError("\(one.name) can't be exported: only staged cases are, on held or held-block")
     }
     self.one = one
     self.fragment = fragment
@@ -81,7 +81,7 @@ public struct CExport {
   /// The bytes of a trial: those of ``Staged`` on the smallest page there is. On larger pages
   /// the rest of the page is the hazard's but not verified.
   private let layout = Layout(
-    .read, length: 4096, pageSize: 4096, alignment: HeldFile.blockSize, touchLength: Staged.touchLength)
+    .read, length: 4096, pageSize: 4096, alignment: HeldContent.blockSize, touchLength: Staged.touchLength)
 
   private func exitCodes(_ text: (Int32, Verdict) -> String) -> String {
     Verdict.allCases.map { (ExitCodes.default.code($0), $0) }.sorted { $0.0 < $1.0 }.map(text)

@@ -30,11 +30,10 @@ extension TargetKind {
 final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what threads share
   let name = "held"
   let path = IOPath.fuse
-  static let blockSize = 512
-  let alignment = HeldFile.blockSize
+  let alignment = HeldContent.blockSize
   private(set) var descriptor: CInt = -1
 
-  private let pattern: Pattern
+  private let content: HeldContent
   private let device: CInt
   private let stop: CInt
   private let stopper: CInt
@@ -55,9 +54,8 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
   /// The detached mount, O_PATH.
   private var mount: CInt = -1
 
-  private static let size: Int64 = 1 << 30
   /// Beyond all places of trials.
-  private static let anchorOffset = size - 4096
+  private static let anchorOffset = HeldContent.size - 4096
 
   var hold: (any Hold)? { self }
 
@@ -65,7 +63,7 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
   /// - Parameter arrival: when all pages of an I/O are taken, by what reads the file.
   /// - Throws: KernelError of the step that failed, e.g. no /dev/fuse or no right to mount.
   init(pattern: Pattern, _ arrival: HeldRequests.Arrival) throws(KernelError) {
-    self.pattern = pattern
+    content = HeldContent(pattern: pattern)
     requests = HeldRequests(arrival)
     device = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK)
     if device < 0 { throw .last("open /dev/fuse") }
@@ -81,9 +79,10 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
       for descriptor in [device, stopper] { try check(ck_child_closes(descriptor), "note for children") }
       var step: UnsafePointer<CChar>?
       mount = ck_fuse_mount(device, getuid(), getgid(), &step)
-      try check(mount, step.map { String(cString: $0) } ?? "mount fuse")
+      try check(mount, step.map { "mount fuse: \(String(cString: $0))" } ?? "mount fuse")
       try check(ck_child_closes(mount), "note for children")
-      let server = FUSEServer(device: device, stop: stop, size: Self.size) { [unowned self] request, data in
+      let server = FUSEServer(device: device, stop: stop, size: HeldContent.size) {
+        [unowned self] request, data in
         take(request, data)
       }
       self.server = server
@@ -125,9 +124,7 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
   // MARK: Target
 
   func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp) {
-    let offset = Int64(trial) * Int64(length) % (Self.anchorOffset - Int64(length))
-    let aligned = offset / Int64(alignment) * Int64(alignment)
-    return (aligned, Stamp(.file, generation: 0, block: Int(aligned) / Pattern.blockSize))
+    content.place(trial: trial, length: length, below: Self.anchorOffset)
   }
 
   func readBack(
@@ -241,11 +238,7 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
       written.data.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
       return
     }
-    withUnsafeTemporaryAllocation(byteCount: (length + 7) / 8 * 8, alignment: 8) { bytes in
-      let stamp = Stamp(.file, generation: 0, block: Int(offset) / Pattern.blockSize)
-      pattern.fill(bytes.baseAddress!, 0..<bytes.count, with: stamp)
-      body(UnsafeRawBufferPointer(rebasing: bytes[..<length]))
-    }
+    content.withBytes(offset: offset, length: length, body)
   }
 
   static let c = CTarget(

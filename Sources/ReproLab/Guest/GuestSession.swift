@@ -49,7 +49,8 @@ public struct GuestSession: Sendable {
   public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
     let seen = Mutex(Seen())
     let run = GuestRun(
-      kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, accelerator: accelerator,
+      kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, modules: modules,
+      accelerator: accelerator,
       timeout: timeout ?? .seconds(guestPlan.longestSeconds),
       silence: .seconds(60 + guestPlan.longestCaseSeconds), qemu: qemu)
     let onLine: @Sendable (String) -> Void = { line in
@@ -99,6 +100,14 @@ public struct GuestSession: Sendable {
     plan.selection.scratch = TargetSpec(.scratch, path: "/dev/vda", overwrite: true, isOptional: true)
     plan.swapDevice = "/dev/vdb"
     return plan
+  }
+
+  /// The lab's own, and the NFS client only where it is used: emulated, it takes a second and a half to load.
+  private var modules: [String] {
+    let usesNFS = ((try? plan.expand().cases) ?? []).contains {
+      $0.target.kind.name == TargetKind.heldNFS.name
+    }
+    return Initramfs.defaultModules + (usesNFS ? Initramfs.nfsModules : [])
   }
 
   /// What the host says of a run, who also knows how the guest ended.

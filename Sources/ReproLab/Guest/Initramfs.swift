@@ -9,6 +9,8 @@ import Foundation
 public struct Initramfs: Sendable {
   /// Modules that a guest of the lab needs on a stock kernel: its disks, the fast port, FUSE and loop devices.
   public static let defaultModules = ["virtio_pci", "virtio_blk", "virtio_console", "fuse", "loop"]
+  /// What the target held-nfs needs in addition.
+  public static let nfsModules = ["nfsv3"]
 
   /// The archive, an uncompressed cpio.
   public let archive: [UInt8]

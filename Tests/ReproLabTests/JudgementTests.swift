@@ -116,7 +116,7 @@ struct JudgementTests {
   private func appraise(
     _ results: [CaseResult], on version: KernelVersion, compares: Bool = true
   ) -> (notes: [String], overall: Verdict) {
-    let observer = RecordingObserver()
+    let observer = Keeper()
     let appraisal = Appraisal(observer, kernel: version, comparesWithCatalogue: compares)
     for result in results { appraisal.receive(.result(result)) }
     appraisal.receive(.end(RunEnd(verdict: .clean, seconds: 1)))
@@ -177,4 +177,12 @@ struct JudgementTests {
         "only raced: ksm; the staged schedule, which decides, never ran: it was not selected",
       ])
   }
+}
+
+/// Keeps events.
+private final class Keeper: Observer {
+  private(set) var events: [Event] = []
+  func receive(_ event: Event) { events.append(event) }
+  func progress(fraction: Double, case name: CaseName) {}
+  var end: RunEnd? { if case .end(let end) = events.last { end } else { nil } }
 }
