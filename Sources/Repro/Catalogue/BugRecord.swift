@@ -35,7 +35,8 @@ struct BugRecord {
   func bug() throws(CatalogueError) -> Bug {
     Bug(
       id: text("id"), hazard: text("hazard"), scenarios: list("scenarios", " ").map { Glob($0) },
-      paths: try pathNames(), memories: try memoryNames(), schedules: try scheduleNames(), bad: try origin(), fixed: try repair(),
+      paths: try pathNames(), memories: try memoryNames(), schedules: try scheduleNames(), bad: try origin(),
+      fixed: try repair(),
       fix: try commits("fix"),
       introduced: try commits("introduced"), cve: list("cve", " "), source: text("source"),
       confidence: try confidence(), measured: try observations(), summary: text("summary"),

@@ -28,7 +28,7 @@ final class MprotectHazard: Hazard, Sendable {
       getrusage(RUSAGE_THREAD, &before);
       *(volatile unsigned char *)(buf + STORE_START) = STORE;
       getrusage(RUSAGE_THREAD, &after);
-      return after.ru_minflt != before.ru_minflt; /* newer kernels take no write fault: nothing asked */
+      return after.ru_minflt != before.ru_minflt; /* no write fault: nothing asked */
       """)
 
   /// Whether the page is write-protected is not visible; the store that follows tells by its fault. From

@@ -15,7 +15,8 @@ public enum KernelOptions {
     ("MEM_SOFT_DIRTY", "soft-dirty; offered only with CHECKPOINT_RESTORE"),
     ("CHECKPOINT_RESTORE", "MEM_SOFT_DIRTY"),
     ("TRANSPARENT_HUGEPAGE", "memory thp"), ("HUGETLBFS", "memory hugetlb"), ("MEMFD_CREATE", "memory memfd"),
-    ("USERFAULTFD", "hazards by userfaultfd"),
+    ("USERFAULTFD", "target scratch, staged"), ("INET", "target held-nfs"), ("NFS_FS", "target held-nfs"),
+    ("NFS_V3", "target held-nfs"),
   ]
 
   /// One line for who has a kernel that does not boot.
