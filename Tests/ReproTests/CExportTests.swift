@@ -8,7 +8,7 @@ import Testing
 struct CExportTests {
   static let exportable = [
     "control-remap", "control-none", "fork", "fork-child-stays", "fork-child-reads", "mprotect", "soft-dirty",
-    "pageout", "move_pages", "ksm", "madvise-dontfork-fork",
+    "pageout", "move_pages", "ksm", "madvise-dontfork-fork", "cold",
   ]
 
   /// One axis varied at a time, as the default plan has it.
