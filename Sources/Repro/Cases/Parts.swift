@@ -7,6 +7,7 @@ extension MemoryKind {
     .thp,
     .hugetlb,
     .memfd,
+    .mlocked,
   ]
 
   /// The kind of that name.
