@@ -13,7 +13,8 @@ struct CExportTests {
 
   /// One axis varied at a time, as the default plan has it.
   static let varied = [
-    "fork.preadv2.staged", "fork.libaio.staged", "fork.io_uring.staged", "fork.io_uring-fixed.staged",
+    "fork.readv.staged", "fork.preadv2.staged", "fork.libaio.staged", "fork.io_uring.staged",
+    "fork.io_uring-fixed.staged",
     "fork.thp.pread.staged", "fork.hugetlb.pread.staged", "fork.mlocked.pread.staged",
     "control-none.memfd.pread.staged",
     "fork.pread.held-block.staged", "fork-child-stays.thp.io_uring-fixed.held-block.staged",

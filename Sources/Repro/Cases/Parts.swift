@@ -22,6 +22,7 @@ extension EngineKind {
     .libaio,
     .ioUring,
     .ioUringFixed,
+    .readv,
   ]
 
   /// The engine of that name.
