@@ -48,6 +48,9 @@ extension TargetKind {
   /// The target of that name.
   public static func named(_ name: String) -> TargetKind? { all.first { $0.name == name } }
 
+  /// The names of those that hold their I/O, as helps list them.
+  public static let heldNames = all.filter { $0.schedule == .staged }.map(\.name).joined(separator: ", ")
+
   /// The target that a schedule uses when nobody says which: the first that serves it.
   static func usual(for schedule: Schedule) -> TargetKind {
     all.first { $0.schedule == schedule } ?? all[0]
