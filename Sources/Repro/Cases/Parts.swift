@@ -42,6 +42,7 @@ extension TargetKind {
   public static let all: [TargetKind] = [
     .held,
     .heldBlock,
+    .heldBlock4K,
     .scratch,
   ]
 

@@ -30,6 +30,11 @@ extension Case {
       one.schedule == .race && one.scenario.steps.toucher == .secondRead
         ? "\(one.scenario.name) as a race: the second read would have to be in time too" : nil
     },
+    { one, _ in
+      one.target.kind.alignment >= kernelPageSize && one.scenario.steps.toucher == .secondRead
+        ? "\(one.scenario.name) on \(one.target.kind.name): a read takes whole pages, and leaves no part to a second"
+        : nil
+    },
     { one, depth in
       depth > 1 && one.engine.traits.contains(.workers) && !one.target.kind.arrivesWhole
         ? "\(one.engine.name) on \(one.target.kind.name) at depth \(depth): nothing tells when all requests have "

@@ -122,6 +122,9 @@ public struct TargetKind: Part {
   public let schedule: Schedule
   /// The path that its I/O takes; nil where that depends on the path that was named.
   public let path: IOPath?
+  /// What lengths and offsets of its I/O must be multiples of, in bytes; where that depends on the path that
+  /// was named, the least.
+  public let alignment: Int
   /// Whether each request of a deep I/O reaches what holds it, so that its arrival tells that its pages are
   /// taken; else only the first one does.
   public let arrivesWhole: Bool
@@ -133,7 +136,7 @@ public struct TargetKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedule: Schedule,
-    path: IOPath?, arrivesWhole: Bool = true, c: CTarget?,
+    path: IOPath?, alignment: Int = 512, arrivesWhole: Bool = true, c: CTarget?,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
     self.name = name
@@ -142,6 +145,7 @@ public struct TargetKind: Part {
     self.settings = settings
     self.schedule = schedule
     self.path = path
+    self.alignment = alignment
     self.arrivesWhole = arrivesWhole
     self.c = c
     self.make = make

@@ -120,6 +120,7 @@ struct RuleTests {
       ("fork-write.pread.staged", "has the bytes before the hazard acts"),
       ("fork.pread.held.race", "nothing races"),
       ("fork.pread.scratch.staged", "only races"),
+      ("fork-read2.pread.held-block-4k.staged", "leaves no part to a second"),
     ])
   func left(name: String, words: String) throws {
     let reason = try reason(name)
