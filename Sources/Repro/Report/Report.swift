@@ -36,6 +36,7 @@ extension ReportFormat {
     .human,
     .ktap,
     .jsonl,
+    .csv,
   ]
 
   /// The format of that name.
