@@ -4,7 +4,7 @@ extension MemoryKind {
   /// Private anonymous base pages that are locked.
   public static let mlocked = MemoryKind(
     "mlocked", "private anonymous base pages under mlock(2)", needs: [.lockedMemory, .pageFrames],
-    traits: [.private, .divisible, .mergeable], maximumDepth: 256, c: MlockedMemory.c
+    traits: [.private, .divisible, .mergeable], catalogued: ["anon"], maximumDepth: 256, c: MlockedMemory.c
   ) { pieces, length throws(KernelError) in try MlockedMemory(pieces: pieces, pieceLength: length) }
 }
 
