@@ -19,7 +19,7 @@ struct loop_config {
 #define LOOP_CONFIGURE 0x4C0A
 #endif
 
-static int attach(int control, int backing, const char **step) {
+static int attach(int control, int backing, uint32_t block_size, const char **step) {
   *step = "loop device: ioctl LOOP_CTL_GET_FREE";
   int number = ioctl(control, LOOP_CTL_GET_FREE);
   if (number < 0) return -errno;
@@ -31,7 +31,7 @@ static int attach(int control, int backing, const char **step) {
   struct loop_config config;
   memset(&config, 0, sizeof config);
   config.fd = (uint32_t)backing;
-  config.block_size = 512;
+  config.block_size = block_size;
   config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
   *step = "loop device: ioctl LOOP_CONFIGURE";
   if (ioctl(device, LOOP_CONFIGURE, &config) < 0) {
@@ -42,14 +42,14 @@ static int attach(int control, int backing, const char **step) {
   return device;
 }
 
-int ck_loop_open(int backing, const char **step) {
+int ck_loop_open(int backing, uint32_t block_size, const char **step) {
   *step = "loop device: open /dev/loop-control";
   int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
   if (control < 0) return -errno;
   /* Another process may take the free device first. */
   int device;
   do {
-    device = attach(control, backing, step);
+    device = attach(control, backing, block_size, step);
   } while (device == -EBUSY);
   close(control);
   return device;

@@ -44,8 +44,7 @@ struct BisectCommand: AsyncParsableCommand {
   @Flag(
     help: "Look for the fix: a kernel that loses data is the old state (0), one that doesn't the new (1).")
   var fixed = false
-  @Option(help: "held (FUSE's path), held-block (the block layer's) or held-nfs (NFS's), for staged.")
-  var target: [String] = []
+  @Option(help: "For a staged scenario: \(TargetKind.heldNames).") var target: [String] = []
   @Option(help: "How sure a good of a race must be.") var confidence: Double = 0.999
   @OptionGroup var one: CaseOptions
   @OptionGroup var guest: GuestOptions

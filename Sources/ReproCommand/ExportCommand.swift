@@ -11,7 +11,7 @@ struct ExportCommand: ParsableCommand {
   @Argument(help: "A scenario, or a case as 'repro list --cases' names it.") var subject: String
   @Option(help: help("memory")) var memory: [String] = []
   @Option(help: help("engine")) var engine: [String] = []
-  @Option(help: "held or held-block.") var target: [String] = []
+  @Option(help: "What holds its I/O: \(TargetKind.heldNames).") var target: [String] = []
   @Option(name: .shortAndLong, help: "Write to this file, not to standard output.") var output: String?
 
   func validate() throws {

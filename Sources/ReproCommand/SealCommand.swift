@@ -15,7 +15,7 @@ struct SealCommand: ParsableCommand {
   @Option(help: "staged or race, for a scenario.") var schedule = "staged"
   @Option(help: help("memory")) var memory: [String] = []
   @Option(help: help("engine")) var engine: [String] = ["pread"]
-  @Option(help: "held, held-block or held-nfs, for a staged scenario.") var target: [String] = []
+  @Option(help: "For a staged scenario: \(TargetKind.heldNames).") var target: [String] = []
   @Option(help: help("depth")) var depth: [String] = []
   @Option(help: "The static executable to seal into.") var oneShot: String?
 

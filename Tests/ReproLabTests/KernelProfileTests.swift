@@ -1,11 +1,16 @@
+import Foundation
 import Testing
 
 @testable import ReproLab
 
 @Suite("Kernel profiles and sources")
 struct KernelProfileTests {
-  @Test func theBuiltInListIsTheFixture() {
-    #expect(KernelProfiles.names == ["5.10", "6.1", "6.12", "7.2"])
+  @Test func theBuiltInListIsTheFixture() throws {
+    let fixture = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../fixtures/kernels.txt").standardized
+    let listed = try KernelProfiles.parse(String(contentsOf: fixture, encoding: .utf8))
+    #expect(KernelProfiles.names == listed.map(\.name))
+    #expect(!listed.isEmpty)
   }
 
   @Test func commentsAndBlanksAreSkipped() throws {

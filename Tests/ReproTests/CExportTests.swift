@@ -8,14 +8,17 @@ import Testing
 struct CExportTests {
   static let exportable = [
     "control-remap", "control-none", "fork", "fork-child-stays", "fork-child-reads", "mprotect", "soft-dirty",
-    "pageout", "move_pages", "ksm",
+    "pageout", "move_pages", "ksm", "madvise-dontfork-fork", "cold",
   ]
 
   /// One axis varied at a time, as the default plan has it.
   static let varied = [
-    "fork.preadv2.staged", "fork.libaio.staged", "fork.io_uring.staged", "fork.io_uring-fixed.staged",
-    "fork.thp.pread.staged", "fork.hugetlb.pread.staged", "control-none.memfd.pread.staged",
-    "fork.pread.held-block.staged", "fork-child-stays.thp.io_uring-fixed.held-block.staged",
+    "fork.readv.staged", "fork.preadv2.staged", "fork.libaio.staged", "fork.io_uring.staged",
+    "fork.io_uring-fixed.staged",
+    "fork.thp.pread.staged", "fork.hugetlb.pread.staged", "fork.mlocked.pread.staged",
+    "control-none.memfd.pread.staged",
+    "fork.pread.held-block.staged", "fork.pread.held-block-4k.staged",
+    "fork-child-stays.thp.io_uring-fixed.held-block.staged",
   ]
   static let all = exportable.map { "\($0).pread.staged" } + varied
 
@@ -102,7 +105,7 @@ struct CExportTests {
     #expect(source.hasPrefix("/*\n * \(scenario.name): \(scenario.summary.prefix(20))"))
     for line in scenario.drawing.split(separator: "\n") { #expect(source.contains(" * \(line)\n")) }
     let path: IOPath =
-      name.engine == "io_uring-fixed" ? .pin : name.target == "held-block" ? .block : .fuse
+      name.engine == "io_uring-fixed" ? .pin : TargetKind.named(name.target)?.path ?? .fuse
     for bug in Catalogue.standard.bugs(name, path) {
       #expect(source.contains(bug.id))
       for commit in bug.fix { #expect(source.contains(commit.hash)) }
@@ -153,7 +156,7 @@ struct CExportTests {
     }
     let version = KernelVersion(release: release) ?? KernelVersion(6, 18)
     let path: IOPath =
-      name.engine == "io_uring-fixed" ? .pin : name.target == "held-block" ? .block : .fuse
+      name.engine == "io_uring-fixed" ? .pin : TargetKind.named(name.target)?.path ?? .fuse
     let role = try #require(Scenario.named(name.scenario)).role
     let expectation = Catalogue.standard.expectation(name, role: role, path: path, version: version)
     if case .corrupt = expectation { return true }

@@ -124,6 +124,15 @@ struct CatalogueTests {
     }
   }
 
+  @Test("memory that is like another has its bugs too")
+  func likeAnother() throws {
+    let version = try #require(KernelVersion("6.1.176"))
+    let locked = expectation("fork", .fuse, version, memory: "mlocked")
+    #expect(locked == expectation("fork", .fuse, version))
+    #expect(locked != .unknown)
+    #expect(expectation("fork", .fuse, version, memory: "memfd") == .unknown)
+  }
+
   @Test("controls need no record, unknown scenarios and paths get no promise")
   func controls() {
     let version = KernelVersion(5, 10, patch: 223)

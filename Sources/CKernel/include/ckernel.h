@@ -163,9 +163,9 @@ int ck_power_off(void);
 
 /* --- loop.c: a block device over a file --- */
 
-/* Attaches `backing` to a free loop device that detaches itself at its last close, and opens it with
- * O_RDWR | O_DIRECT: the descriptor, or -errno with *step naming the call. */
-int ck_loop_open(int backing, const char **step);
+/* Attaches `backing` to a free loop device with blocks of so many bytes that detaches itself at its last
+ * close, and opens it with O_RDWR | O_DIRECT: the descriptor, or -errno with *step naming the call. */
+int ck_loop_open(int backing, uint32_t block_size, const char **step);
 
 /* --- uring.c: io_uring without liburing, Linux 5.4 or later --- */
 

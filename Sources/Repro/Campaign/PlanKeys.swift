@@ -33,9 +33,8 @@ extension PlanKey {
     PlanKey(
       name: "target",
       help: """
-        'held' (a file that holds its I/O), 'held-block' (a loop device over it), 'held-nfs' (a file on NFS \
-        that holds its reads), or a folder, new file or block device to race on; a folder gets an unnamed \
-        file that vanishes. Repeatable.
+        What holds its I/O: \(TargetKind.heldNames); or a folder, new file or block device to race on; a folder \
+        gets an unnamed file that vanishes. Repeatable.
         """,
       isRepeatable: true,
       read: { plan, text in

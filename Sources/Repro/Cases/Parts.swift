@@ -7,6 +7,7 @@ extension MemoryKind {
     .thp,
     .hugetlb,
     .memfd,
+    .mlocked,
   ]
 
   /// The kind of that name.
@@ -21,6 +22,7 @@ extension EngineKind {
     .libaio,
     .ioUring,
     .ioUringFixed,
+    .readv,
   ]
 
   /// The engine of that name.
@@ -41,11 +43,16 @@ extension TargetKind {
     .held,
     .heldBlock,
     .heldNFS,
+    .heldBlock4K,
     .scratch,
   ]
 
   /// The target of that name.
   public static func named(_ name: String) -> TargetKind? { all.first { $0.name == name } }
+
+  /// The names of those that hold their I/O, as helps list them.
+  public static let heldNames = all.filter { $0.schedules.contains(.staged) && !$0.takesPath }.map(\.name)
+    .joined(separator: ", ")
 
   /// The target that a schedule uses when nobody says which: the first that serves it.
   static func usual(for schedule: Schedule) -> TargetKind {

@@ -35,6 +35,11 @@ extension Case {
         ? "\(one.engine.name) on \(one.target.kind.name), staged: each page is a request of its own, and the fault of "
           + "the last holds no other" : nil
     },
+    { one, _ in
+      one.target.kind.alignment >= kernelPageSize && one.scenario.steps.toucher == .secondRead
+        ? "\(one.scenario.name) on \(one.target.kind.name): a read takes whole pages, and leaves no part to a second"
+        : nil
+    },
     { one, depth in
       depth > 1 && one.engine.traits.contains(.workers) && !one.target.kind.arrivesWhole
         ? "\(one.engine.name) on \(one.target.kind.name) at depth \(depth): nothing tells when all requests have "

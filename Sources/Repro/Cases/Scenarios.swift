@@ -79,6 +79,14 @@ extension Scenario {
       raceObstacle: "a store thread that runs free would fault while the page is read-only",
       then: [forkAndExit]
     ) { _ throws(KernelError) in MprotectHazard() },
+    Scenario(
+      "madvise-dontfork-fork", "MADV_DONTFORK, then fork; the child exits at once and never has the page",
+      drawing: DontForkHazard.drawing, memory: [.private, .divisible], c: DontForkHazard.cFragment
+    ) { depth throws(KernelError) in try DontForkHazard(depth: depth) },
+    Scenario(
+      "cold", "MADV_COLD, which makes reclaim take the page first", drawing: ColdHazard.drawing,
+      needs: [.madviseCold, .pageFrames], memory: [.private, .swappable], c: ColdHazard.cFragment
+    ) { _ throws(KernelError) in ColdHazard() },
   ]
 
   private static let forkAndExit: HazardMaker = { depth throws(KernelError) in

@@ -33,8 +33,9 @@ public struct Catalogue: Sendable, Hashable {
 
   /// The records that a case looks for when its I/O takes the given path.
   public func bugs(_ name: CaseName, _ path: IOPath) -> [Bug] {
-    bugs.filter { bug in
-      bug.memories.contains(name.memory) && bug.schedules.contains(name.schedule)
+    let memories = MemoryKind.named(name.memory)?.catalogued ?? [name.memory]
+    return bugs.filter { bug in
+      bug.memories.contains(where: memories.contains) && bug.schedules.contains(name.schedule)
         && bug.paths.contains { path.catalogued.contains($0) }
         && bug.scenarios.contains { $0.matches(name.scenario) }
     }

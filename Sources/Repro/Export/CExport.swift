@@ -80,8 +80,11 @@ public struct CExport {
 
   /// The bytes of a trial: those of ``Staged`` on the smallest page there is. On larger pages
   /// the rest of the page is the hazard's but not verified.
-  private let layout = Layout(
-    .read, length: 4096, pageSize: 4096, alignment: HeldContent.blockSize, touchLength: Staged.touchLength)
+  private var layout: Layout {
+    Layout(
+      .read, length: 4096, pageSize: 4096, alignment: one.target.kind.alignment,
+      touchLength: Staged.touchLength)
+  }
 
   private func exitCodes(_ text: (Int32, Verdict) -> String) -> String {
     Verdict.allCases.map { (ExitCodes.default.code($0), $0) }.sorted { $0.0 < $1.0 }.map(text)

@@ -110,8 +110,8 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
   private let length: Int
   private let copiesStart: Int
   private var pid: pid_t = 0
-  /// The frames that the child had when it was born; nil where they are hidden.
-  private var childFrames: [UInt64?]
+  /// What the child's page tables had for each page when it was born; told by ``settle(_:)``.
+  private(set) var childEntries: [PageMapEntry]
 
   private var board: UnsafeMutablePointer<ck_child_board> {
     shared.assumingMemoryBound(to: ck_child_board.self)
@@ -124,7 +124,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
   init(_ role: Child, depth: Int) throws(KernelError) {
     self.role = role
     self.depth = depth
-    childFrames = Array(repeating: nil, count: depth)
+    childEntries = Array(repeating: PageMapEntry(raw: 0), count: depth)
     let head = MemoryLayout<ck_child_board>.stride + depth * 8
     copiesStart = (head + kernelPageSize - 1) / kernelPageSize * kernelPageSize
     length = copiesStart + (role == .reads ? depth * kernelPageSize : 0)
@@ -177,7 +177,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
       try reap(pages)
       pages.timeline.mark(.hazard, "child gone")
     }
-    for page in 0..<depth { childFrames[page] = PageMapEntry(raw: entries[page]).frame }
+    for page in 0..<depth { childEntries[page] = PageMapEntry(raw: entries[page]) }
     return role == .reads ? (0..<depth).map { View(page: $0, copy: copies + $0 * pages.size) } : []
   }
 
@@ -185,7 +185,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
   /// the page was shared, and what asks is the store's write fault. Where frames are hidden, a store that
   /// took no fault tells that the page was not shared.
   func asked(_ page: Observation, _ number: Int) -> Guard? {
-    if let parent = page.arrival?.frame, let child = childFrames[number] {
+    if let parent = page.arrival?.frame, let child = childEntries[number].frame {
       if child != parent { return Self.copies }
     } else if page.arrival?.frame == nil, role != .writes, page.faults == 0 {
       return Self.copies

@@ -22,6 +22,9 @@ public struct MemoryKind: Part {
   public let settings: [Setting]
   /// What it is like.
   public let traits: Set<Trait>
+  /// The words of the catalogue's `memory` that concern it: its own name, and that of the kind that the
+  /// kernel takes it for.
+  public let catalogued: [String]
   /// The most pages under one hazard that it can give.
   public let maximumDepth: Int
   /// The memory in C.
@@ -33,7 +36,7 @@ public struct MemoryKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], traits: Set<Trait>,
-    maximumDepth: Int, c: CMemory,
+    catalogued: [String] = [], maximumDepth: Int, c: CMemory,
     make: @escaping @Sendable (_ pieces: Int, _ pieceLength: Int) throws(KernelError) -> any Memory
   ) {
     self.name = name
@@ -41,6 +44,7 @@ public struct MemoryKind: Part {
     self.needs = needs
     self.settings = settings
     self.traits = traits
+    self.catalogued = [name] + catalogued
     self.maximumDepth = maximumDepth
     self.c = c
     self.make = make

@@ -141,6 +141,9 @@ public struct TargetKind: Part {
   public let holdsByFault: Bool
   /// The path that its I/O takes; nil where that depends on the path that was named.
   public let path: IOPath?
+  /// What lengths and offsets of its I/O must be multiples of, in bytes; where that depends on the path that
+  /// was named, the least.
+  public let alignment: Int
   /// Whether each request of a deep I/O reaches what holds it, so that its arrival tells that its pages are
   /// taken; else only the first one does.
   public let arrivesWhole: Bool
@@ -152,7 +155,8 @@ public struct TargetKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedules: Set<Schedule>,
-    path: IOPath?, takesPath: Bool = false, holdsByFault: Bool = false, arrivesWhole: Bool = true,
+    path: IOPath?, alignment: Int = 512, takesPath: Bool = false, holdsByFault: Bool = false,
+    arrivesWhole: Bool = true,
     c: CTarget?,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
@@ -164,6 +168,7 @@ public struct TargetKind: Part {
     self.takesPath = takesPath
     self.holdsByFault = holdsByFault
     self.path = path
+    self.alignment = alignment
     self.arrivesWhole = arrivesWhole
     self.c = c
     self.make = make

@@ -7,13 +7,9 @@ extension TargetKind {
   public static let heldBlock = TargetKind(
     "held-block", "a loop device over the held file: the block layer's path", needs: [.loopDevices],
     schedules: [.staged],
-    path: .block, arrivesWhole: false, c: HeldBlock.c
+    path: .block, arrivesWhole: false, c: HeldBlock.c(blockSize: 512)
   ) { _, pattern throws(TargetError) in
-    do throws(KernelError) {
-      return try HeldBlock(pattern: pattern)
-    } catch {
-      throw .missing(HeldFile.remedy(error))
-    }
+    try HeldBlock("held-block", blockSize: 512, pattern: pattern)
   }
 }
 
@@ -36,9 +32,9 @@ extension Need {
 /// safe against fork in another release than FUSE. The device detaches itself at its last close, so a
 /// killed process leaves none.
 final class HeldBlock: Target, @unchecked Sendable {  // `descriptor` is the I/O thread's
-  let name = "held-block"
+  let name: String
   let path = IOPath.block
-  let alignment = 512
+  let alignment: Int
   private(set) var descriptor: CInt = -1
 
   private let file: HeldFile
@@ -48,8 +44,17 @@ final class HeldBlock: Target, @unchecked Sendable {  // `descriptor` is the I/O
 
   /// Makes the held file. The loop device takes all pages of an I/O into its bio before its worker asks
   /// the file for any.
-  /// - Throws: KernelError of the step that failed.
-  init(pattern: Pattern) throws(KernelError) { file = try HeldFile(pattern: pattern, .first) }
+  /// - Parameter blockSize: of the device, in bytes.
+  /// - Throws: TargetError.missing, with the step that failed.
+  init(_ name: String, blockSize: Int, pattern: Pattern) throws(TargetError) {
+    self.name = name
+    alignment = blockSize
+    do throws(KernelError) {
+      file = try HeldFile(pattern: pattern, .first)
+    } catch {
+      throw .missing(HeldFile.remedy(error))
+    }
+  }
 
   func close() { file.close() }
 
@@ -71,7 +76,7 @@ final class HeldBlock: Target, @unchecked Sendable {  // `descriptor` is the I/O
   func openOnIOThread() throws(KernelError) {
     try file.openOnIOThread()
     var step: UnsafePointer<CChar>?
-    let opened = ck_loop_open(file.descriptor, &step)
+    let opened = ck_loop_open(file.descriptor, UInt32(alignment), &step)
     Glibc.close(file.descriptor)
     descriptor = try check(opened, step.map { String(cString: $0) } ?? "loop device")
     var name = [UInt8](repeating: 0, count: 64)
@@ -89,25 +94,27 @@ final class HeldBlock: Target, @unchecked Sendable {  // `descriptor` is the I/O
     return again
   }
 
-  static let c = CTarget(
-    includes: ["linux/loop.h", "sys/ioctl.h"],
-    open: """
-      struct loop_config config = { /* detaches itself at its last close */
-        .fd = file, .block_size = 512, .info = { .lo_flags = LO_FLAGS_AUTOCLEAR } };
-      int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), device;
-      char path[32];
+  static func c(blockSize: Int) -> CTarget {
+    CTarget(
+      includes: ["linux/loop.h", "sys/ioctl.h"],
+      open: """
+        struct loop_config config = { /* detaches itself at its last close */
+          .fd = file, .block_size = \(blockSize), .info = { .lo_flags = LO_FLAGS_AUTOCLEAR } };
+        int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), device;
+        char path[32];
 
-      do {
-        snprintf(path, sizeof(path), "/dev/loop%d", ioctl(control, LOOP_CTL_GET_FREE));
-        device = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-        if (device < 0)
-          END(SKIPPED, "open %s: %m; be root, with CONFIG_BLK_DEV_LOOP", path);
-        if (ioctl(device, LOOP_CONFIGURE, &config) == 0 || /* since Linux 5.8 */
-            (errno == EINVAL && ioctl(device, LOOP_SET_FD, file) == 0 &&
-             ioctl(device, LOOP_SET_STATUS64, &config.info) == 0))
-          return device;
-        close(device);
-      } while (errno == EBUSY); /* another process took it first */
-      END(ERROR, "attach %s: %m", path);
-      """)
+        do {
+          snprintf(path, sizeof(path), "/dev/loop%d", ioctl(control, LOOP_CTL_GET_FREE));
+          device = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+          if (device < 0)
+            END(SKIPPED, "open %s: %m; be root, with CONFIG_BLK_DEV_LOOP", path);
+          if (ioctl(device, LOOP_CONFIGURE, &config) == 0 || /* since Linux 5.8 */
+              (errno == EINVAL && ioctl(device, LOOP_SET_FD, file) == 0 &&
+               ioctl(device, LOOP_SET_BLOCK_SIZE, \(blockSize)) == 0 &&
+               ioctl(device, LOOP_SET_STATUS64, &config.info) == 0))
+            return device;
+        } while (close(device), errno == EBUSY); /* another process took it first */
+        END(ERROR, "attach %s: %m", path);
+        """)
+  }
 }

@@ -75,6 +75,10 @@ final class Buffer: Sendable {
   func setUp(
     _ number: Int, target: any Target, schedule: Schedule, timeline: Timeline, patience: Nanoseconds
   ) throws -> Setup {
+    if toucher == .secondRead, layout.touch.isEmpty {
+      throw TrialError.stateMissed(
+        "the target's blocks are as large as a page, so no part is left to a second read")
+    }
     try memory.renew()
     let ioLength = layout.io.count
     let secondLength = toucher == .secondRead ? layout.touch.count : 0

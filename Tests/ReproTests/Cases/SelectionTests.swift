@@ -121,6 +121,7 @@ struct RuleTests {
       ("fork-write.pread.staged", "has the bytes before the hazard acts"),
       ("fork.pread.held.race", "nothing races"),
       ("fork.libaio.scratch.staged", "the fault of the last holds no other"),
+      ("fork-read2.pread.held-block-4k.staged", "leaves no part to a second"),
     ])
   func left(name: String, words: String) throws {
     let reason = try reason(name)

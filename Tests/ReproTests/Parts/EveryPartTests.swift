@@ -60,6 +60,16 @@ struct EveryPartTests {
   func target(_ target: String) throws { try requireControls(name(target: target)) }
 
   @Test(
+    "a held target is aligned as its kind says",
+    arguments: TargetKind.all.filter { $0.schedules.contains(.staged) && !$0.takesPath }.map(\.name))
+  func alignment(name: String) throws {
+    let kind = try #require(TargetKind.named(name))
+    let target = try kind.make(TargetSpec(kind), Pattern(seed: 1))
+    defer { target.close() }
+    #expect(target.alignment == kind.alignment)
+  }
+
+  @Test(
     "a scenario runs or says what is missing",
     arguments: Scenario.all.filter { $0.direction == .read }.map(\.name))
   func scenario(_ scenario: String) throws {

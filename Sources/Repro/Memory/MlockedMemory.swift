@@ -1,0 +1,88 @@
+import Glibc
+
+extension MemoryKind {
+  /// Private anonymous base pages that are locked.
+  public static let mlocked = MemoryKind(
+    "mlocked", "private anonymous base pages under mlock(2)", needs: [.lockedMemory, .pageFrames],
+    traits: [.private, .divisible, .mergeable], catalogued: ["anon"], maximumDepth: 256, c: MlockedMemory.c
+  ) { pieces, length throws(KernelError) in try MlockedMemory(pieces: pieces, pieceLength: length) }
+}
+
+extension Need {
+  /// The right to lock as much memory as cases take.
+  static let lockedMemory = Need("locked memory") {
+    let length = 2 << 20
+    guard let range = try? AddressRange(length: length),
+      (try? AddressRange.map(range.base, length, MAP_PRIVATE | MAP_ANONYMOUS)) != nil
+    else { return "no \(length >> 10) KiB to lock: free some memory" }
+    return mlock(range.base, length) == 0
+      ? nil : "\(length >> 10) KiB can't be locked (mlock): run as root (CAP_IPC_LOCK), or raise ulimit -l"
+  }
+}
+
+/// `mmap(MAP_PRIVATE | MAP_ANONYMOUS)` memory without huge pages, locked: never reclaimed, yet copied on
+/// write and migrated like any other.
+final class MlockedMemory: Memory, Sendable {
+  private let range: AddressRange
+  let stride: Int
+
+  var base: UnsafeMutableRawPointer { range.base }
+  var length: Int { range.length }
+
+  init(pieces: Int, pieceLength: Int) throws(KernelError) {
+    stride = pieceLength
+    range = try AddressRange(length: pieces * pieceLength)
+  }
+
+  func renew() throws(KernelError) { try Self.mapLocked(base, length) }
+
+  /// The lock is the mapping's, so each new one needs its own. mlock(2) brings its pages in.
+  private static func mapLocked(_ start: UnsafeMutableRawPointer, _ length: Int) throws(KernelError) {
+    try AddressRange.map(start, length, MAP_PRIVATE | MAP_ANONYMOUS)
+    // A kernel without THP refuses; then nothing needs to be turned off.
+    _ = madvise(start, length, MADV_NOHUGEPAGE)
+    if mlock(start, length) != 0 { throw .last("mlock \(length) bytes") }
+  }
+
+  func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) -> Proof {
+    guard entries.allSatisfy({ $0.isPresent && !$0.isFileOrShared && $0.isExclusive }) else {
+      return .missed("no anonymous page is mapped here alone")
+    }
+    guard let flags else { return .missed("the page's flags are hidden") }
+    guard flags.isAnonymous, !flags.isTransparentHuge, !flags.isHugetlb else {
+      return .missed("kpageflags say that it is no anonymous base page")
+    }
+    return flags.isLockedInMemory
+      ? .reached("anonymous base pages, locked") : .missed("kpageflags say neither mlocked nor unevictable")
+  }
+
+  /// A new page over it, locked like the old one.
+  func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) {
+    let aside = UnsafeMutableRawPointer.allocate(byteCount: kernelPageSize, alignment: kernelPageSize)
+    defer { aside.deallocate() }
+    memcpy(aside, address, kernelPageSize)
+    try Self.mapLocked(address, kernelPageSize)
+    memcpy(address, aside, kernelPageSize)
+  }
+
+  static let c = CMemory(
+    renew: """
+      if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+          -1, 0) == MAP_FAILED)
+        END(ERROR, "mmap: %m");
+      madvise(buf, map_size, MADV_NOHUGEPAGE);
+      if (mlock(buf, map_size) < 0)
+        END(SKIPPED, "mlock: %m; be root (CAP_IPC_LOCK), or raise ulimit -l");
+      """,
+    prove: """
+      unsigned long long flags = entry("/proc/kpageflags", pagemap(buf) & FRAME);
+
+      if (!(flags >> 33 & 1) && !(flags >> 18 & 1)) /* KPF_MLOCKED, KPF_UNEVICTABLE */
+        END(SKIPPED, "the page is not locked, says /proc/kpageflags");
+      """)
+}
+
+extension PageFlags {
+  /// KPF_MLOCKED, or KPF_UNEVICTABLE where the page has left the list of its CPU.
+  fileprivate var isLockedInMemory: Bool { raw >> 33 & 1 == 1 || raw >> 18 & 1 == 1 }
+}
