@@ -50,7 +50,10 @@ let package = Package(
     .testTarget(
       name: "ReproTests", dependencies: ["Repro", "CKernel", "TestHost", system], swiftSettings: strict),
     .testTarget(name: "ReproLabTests", dependencies: ["ReproLab", "Repro"], swiftSettings: strict),
-    .testTarget(name: "ReproCommandTests", dependencies: ["Repro", "TestHost"], swiftSettings: strict),
+    .executableTarget(
+      name: "Crasher", dependencies: ["Repro", "CKernel"], path: "Tests/Crasher", swiftSettings: strict),
+    .testTarget(
+      name: "ReproCommandTests", dependencies: ["Repro", "TestHost", "Crasher"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,12 +44,36 @@ int ck_fuse_mount(int device, unsigned int uid, unsigned int gid, const char **s
   return result;
 }
 
-static int write_whole(const char *path, const char *text) {
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
+int ck_fuse_connection(int mount) {
+  struct statx about;
+  /* Synced, it would be a request (fs/fuse/dir.c, fuse_update_get_attr). */
+  if (statx(mount, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &about) < 0) return -errno;
+  return (int)about.stx_dev_minor; /* fs/fuse/control.c, fuse_ctl_add_conn: major 0 */
+}
+
+static int write_whole(int folder, const char *path, const char *text) {
+  int fd = openat(folder, path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return -errno;
   ssize_t written = write(fd, text, strlen(text));
   int result = written < 0 ? -errno : 0;
   close(fd);
+  return result;
+}
+
+int ck_fuse_abort(uint32_t connection) {
+  /* Where it is mounted, if at all, is the administrator's affair. */
+  int context = (int)syscall(SYS_fsopen, "fusectl", FSOPEN_CLOEXEC_);
+  if (context < 0) return -errno;
+  int control = -1;
+  if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE_, NULL, NULL, 0) == 0)
+    control = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC_, 0);
+  int result = -errno;
+  close(context);
+  if (control < 0) return result;
+  char path[32];
+  snprintf(path, sizeof path, "%u/abort", connection);
+  result = write_whole(control, path, "1");
+  close(control);
   return result;
 }
 
@@ -59,10 +84,10 @@ int ck_enter_user_namespace(const char **step) {
   *step = "unshare user and mount namespace";
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) return -errno;
   *step = "write /proc/self/setgroups";
-  int result = write_whole("/proc/self/setgroups", "deny");
+  int result = write_whole(AT_FDCWD, "/proc/self/setgroups", "deny");
   if (result < 0) return result;
   *step = "write /proc/self/uid_map";
-  if ((result = write_whole("/proc/self/uid_map", uid_map)) < 0) return result;
+  if ((result = write_whole(AT_FDCWD, "/proc/self/uid_map", uid_map)) < 0) return result;
   *step = "write /proc/self/gid_map";
-  return write_whole("/proc/self/gid_map", gid_map);
+  return write_whole(AT_FDCWD, "/proc/self/gid_map", gid_map);
 }
