@@ -62,6 +62,13 @@ public enum Supervisor {
     return body()
   }
 
+  /// The signal to stop that waits, in ``shielded(_:)``.
+  static var pendingStop: Int32? {
+    var pending = sigset_t()
+    sigpending(&pending)
+    return stopSignals.first { sigismember(&pending, $0) == 1 }
+  }
+
   private static func set(of signals: [Int32]) -> sigset_t {
     var set = sigset_t()
     sigemptyset(&set)

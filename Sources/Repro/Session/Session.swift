@@ -30,6 +30,26 @@ public struct Session {
   /// - Returns: the exit code.
   public func run() -> Int32 { Supervisor.shielded { supervised().code } }
 
+  /// Runs one after the other as one run, which a single request to stop ends.
+  /// - Returns: the exit codes of those that ran, and of the signal if not all did.
+  public static func run(_ sessions: [Session]) -> [Int32] {
+    Supervisor.shielded {
+      var codes: [Int32] = []
+      for (index, session) in sessions.enumerated() {
+        let end = session.supervised()
+        codes.append(end.code)
+        let left = sessions.count - index - 1
+        guard left > 0, let signal = end.stopRequest ?? Supervisor.pendingStop else { continue }
+        ReportWriter.write(
+          "repro: stopped by signal \(signal): \(left) of \(sessions.count) runs are left out\n",
+          to: STDERR_FILENO)
+        codes.append(session.exitCodes.code(interruptedBy: signal))
+        break
+      }
+      return codes
+    }
+  }
+
   private func supervised() -> (code: Int32, stopRequest: Int32?) {
     var hostState: HostState?
     var repaired: [String] = []
