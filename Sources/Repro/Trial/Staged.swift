@@ -58,6 +58,7 @@ final class Staged {
   func close() {
     second?.stop()
     io.stop()
+    if !io.isIdle || second?.isIdle == false { buffer.leak() }
   }
 
   /// Runs trial `number`.
