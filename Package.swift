@@ -51,7 +51,10 @@ let package = Package(
       name: "ReproTests", dependencies: ["Repro", "CKernel", "TestHost", system], swiftSettings: strict),
     .testTarget(
       name: "ReproLabTests", dependencies: ["ReproLab", "Repro", "TestHost"], swiftSettings: strict),
-    .testTarget(name: "ReproCommandTests", dependencies: ["Repro", "TestHost"], swiftSettings: strict),
+    .executableTarget(
+      name: "Crasher", dependencies: ["Repro", "CKernel"], path: "Tests/Crasher", swiftSettings: strict),
+    .testTarget(
+      name: "ReproCommandTests", dependencies: ["Repro", "TestHost", "Crasher"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

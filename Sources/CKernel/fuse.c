@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int ck_fuse_mount(int device, unsigned int uid, unsigned int gid, const char **step) {
@@ -20,12 +21,31 @@ int ck_fuse_mount(int device, unsigned int uid, unsigned int gid, const char **s
   return ck_mount_detached("fuse", options, sizeof options / sizeof *options, step);
 }
 
-static int write_whole(const char *path, const char *text) {
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
+int ck_fuse_connection(int mount) {
+  struct statx about;
+  /* Synced, it would be a request (fs/fuse/dir.c, fuse_update_get_attr). */
+  if (statx(mount, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &about) < 0) return -errno;
+  return (int)about.stx_dev_minor; /* fs/fuse/control.c, fuse_ctl_add_conn: major 0 */
+}
+
+static int write_whole(int folder, const char *path, const char *text) {
+  int fd = openat(folder, path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return -errno;
   ssize_t written = write(fd, text, strlen(text));
   int result = written < 0 ? -errno : 0;
   close(fd);
+  return result;
+}
+
+int ck_fuse_abort(uint32_t connection) {
+  /* Where it is mounted, if at all, is the administrator's affair. */
+  const char *step;
+  int control = ck_mount_detached("fusectl", NULL, 0, &step);
+  if (control < 0) return control;
+  char path[32];
+  snprintf(path, sizeof path, "%u/abort", connection);
+  int result = write_whole(control, path, "1");
+  close(control);
   return result;
 }
 
@@ -36,10 +56,10 @@ int ck_enter_user_namespace(const char **step) {
   *step = "unshare user and mount namespace";
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) return -errno;
   *step = "write /proc/self/setgroups";
-  int result = write_whole("/proc/self/setgroups", "deny");
+  int result = write_whole(AT_FDCWD, "/proc/self/setgroups", "deny");
   if (result < 0) return result;
   *step = "write /proc/self/uid_map";
-  if ((result = write_whole("/proc/self/uid_map", uid_map)) < 0) return result;
+  if ((result = write_whole(AT_FDCWD, "/proc/self/uid_map", uid_map)) < 0) return result;
   *step = "write /proc/self/gid_map";
-  return write_whole("/proc/self/gid_map", gid_map);
+  return write_whole(AT_FDCWD, "/proc/self/gid_map", gid_map);
 }

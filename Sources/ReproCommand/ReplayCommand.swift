@@ -23,24 +23,42 @@ struct ReplayCommand: AsyncParsableCommand {
     if let times, times < 1 { throw ValidationError("--times \(times): a number above 0 is needed") }
   }
 
+  /// Whether all of it happens on this machine: then ``runHere()`` is to be called, on the program's only
+  /// thread.
+  var isHere: Bool { kernel == nil }
+
   func run() async throws {
-    let reported = try ReportedTrials(report)
-    let times = times ?? (reported.trials.count == 1 ? 10 : 1)
+    guard let kernel else { return try runHere() }
     let codes = reporting.exitCodes
     var codesSeen: [Int32] = []
+    let plans = try plans()
     let output = try openOutput(reporting.output)
-    for trials in reported.cases {
-      let plan = try Replay.plan(trials, of: reported.plan, times: times)
-      if let kernel {
-        let writer = ReportWriter(reporting.format.make(codes), output: output)
-        let outcome = try await guest.run(guest.session(kernel, plan, codes), Replay(trials, writer))
-        codesSeen.append(codes.code(outcome.end.verdict))
-      } else {
-        var session = Session(plan: plan, format: reporting.format, exitCodes: codes, output: output)
-        session.originals = trials
-        codesSeen.append(session.run())
-      }
+    for (trials, plan) in plans {
+      let writer = ReportWriter(reporting.format.make(codes), output: output)
+      let outcome = try await guest.run(guest.session(kernel, plan, codes), Replay(trials, writer))
+      codesSeen.append(codes.code(outcome.end.verdict))
     }
     throw ExitCode(codes.overall(codes: codesSeen))
+  }
+
+  /// ``run()`` on this machine. What a case changes on the host is put back by a supervisor, which must get
+  /// the signals that come.
+  func runHere() throws {
+    let plans = try plans()
+    let output = try openOutput(reporting.output)
+    let sessions = plans.map { trials, plan in
+      var session = Session(
+        plan: plan, format: reporting.format, exitCodes: reporting.exitCodes, output: output)
+      session.originals = trials
+      return session
+    }
+    throw ExitCode(reporting.exitCodes.overall(codes: Session.run(sessions)))
+  }
+
+  /// Case by case, the trials as they were and how they are made again.
+  private func plans() throws -> [(trials: [TrialRecord], plan: Plan)] {
+    let reported = try ReportedTrials(report)
+    let times = times ?? (reported.trials.count == 1 ? 10 : 1)
+    return try reported.cases.map { ($0, try Replay.plan($0, of: reported.plan, times: times)) }
   }
 }

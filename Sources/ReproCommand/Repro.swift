@@ -25,7 +25,9 @@ enum Main {
   static func main() async {
     do {
       var command = try ReproCommand.parseAsRoot()
-      if var waiting = command as? any AsyncParsableCommand {
+      if let replay = command as? ReplayCommand, replay.isHere {
+        try replay.runHere()  // not on a thread of Swift's pool
+      } else if var waiting = command as? any AsyncParsableCommand {
         try await waiting.run()
       } else {
         try command.run()

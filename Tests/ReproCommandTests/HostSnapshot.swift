@@ -5,6 +5,10 @@ import Glibc
 struct HostSnapshot: Equatable {
   /// KSM's settings; its counters go on for ever.
   var ksm: [String: String]
+  /// Of transparent huge pages, the hugetlb pool and NUMA balancing.
+  var memory: [String: String]
+  /// Files with a loop device over them.
+  var loops: [String]
   var swaps: String
   var zram: [String: String]
   var mounts: [String]
@@ -15,6 +19,13 @@ struct HostSnapshot: Equatable {
 
   init() {
     ksm = Self.settings("/sys/kernel/mm/ksm")
+    memory = Self.settings("/sys/kernel/mm/transparent_hugepage")
+    for path in ["/proc/sys/vm/nr_hugepages", "/proc/sys/kernel/numa_balancing"] {
+      memory[path] = Self.text(path)
+    }
+    loops = Self.names("/sys/block").compactMap {
+      try? String(contentsOfFile: "/sys/block/\($0)/loop/backing_file", encoding: .utf8)
+    }
     swaps = Self.text("/proc/swaps")
     zram = [:]
     for device in Self.names("/sys/block") where device.hasPrefix("zram") {
@@ -55,7 +66,9 @@ struct HostSnapshot: Equatable {
     var settings: [String: String] = [:]
     for name in names(folder) {
       var about = stat()
-      guard stat("\(folder)/\(name)", &about) == 0, about.st_mode & 0o200 != 0 else { continue }
+      guard stat("\(folder)/\(name)", &about) == 0, about.st_mode & S_IFMT == S_IFREG,
+        about.st_mode & 0o200 != 0
+      else { continue }
       settings[name] = text("\(folder)/\(name)")
     }
     return settings
@@ -69,10 +82,21 @@ struct HostSnapshot: Equatable {
     (try? String(contentsOfFile: path, encoding: .utf8)) ?? "none"
   }
 
-  /// fusectl is mounted where nobody else sees it.
   private static var fuseConnections: [String] {
-    let script = "mount -t fusectl none /sys/fs/fuse/connections && ls /sys/fs/fuse/connections"
-    let end = try? StartedProgram(["unshare", "-m", "sh", "-c", script]).finish()
-    return end?.output.split(separator: "\n").map(String.init).sorted() ?? []
+    onFusectl("ls").split(separator: "\n").map(String.init).sorted()
+  }
+
+  /// Ends the FUSE connections that are not in `before`, for a test that has failed: whoever waits for their
+  /// servers would do so for ever.
+  static func abortConnections(since before: HostSnapshot) {
+    for connection in Set(fuseConnections).subtracting(before.connections) {
+      _ = onFusectl("echo 1 > \(connection)/abort")
+    }
+  }
+
+  /// Runs `script` in fusectl's folder; it is mounted where nobody else sees it.
+  private static func onFusectl(_ script: String) -> String {
+    let script = "mount -t fusectl none /sys/fs/fuse/connections && cd /sys/fs/fuse/connections && \(script)"
+    return (try? StartedProgram(["unshare", "-m", "sh", "-c", script]).finish().output) ?? ""
   }
 }

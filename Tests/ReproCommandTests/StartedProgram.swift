@@ -15,11 +15,13 @@ final class StartedProgram {
     var errorLines: [Substring] { errors.split(separator: "\n") }
   }
 
-  /// Beside the test bundle.
-  static let repro: String = {
+  static let repro = built("repro")
+
+  /// The path of an executable that was built with the tests.
+  static func built(_ name: String) -> String {
     let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-    return URL(filePath: tests).deletingLastPathComponent().appending(path: "repro").path
-  }()
+    return URL(filePath: tests).deletingLastPathComponent().appending(path: name).path
+  }
 
   private static let marker = "REPRO_TEST_RUN"
 
@@ -34,7 +36,8 @@ final class StartedProgram {
   ///
   /// Not by Foundation: its Process learns of a child's end when a socket closes that other children,
   /// started meanwhile and alive for long, have inherited.
-  init(_ command: [String]) throws {
+  /// - Parameter additions: to the environment.
+  init(_ command: [String], additions: [String: String] = [:]) throws {
     folder = try TemporaryFolder()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -52,6 +55,7 @@ final class StartedProgram {
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
 
     let environment = ProcessInfo.processInfo.environment.merging([Self.marker: mark]) { $1 }
+      .merging(additions) { $1 }
     var words: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
     var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
     defer { for string in words + variables { free(string) } }
@@ -60,7 +64,9 @@ final class StartedProgram {
   }
 
   /// Starts `repro` with `arguments`.
-  convenience init(repro arguments: [String]) throws { try self.init([Self.repro] + arguments) }
+  convenience init(repro arguments: [String], additions: [String: String] = [:]) throws {
+    try self.init([Self.repro] + arguments, additions: additions)
+  }
 
   var isRunning: Bool {
     if status != nil { return false }
@@ -123,12 +129,10 @@ final class StartedProgram {
     }
   }
 
-  /// The process that does the work, once the supervisor has forked it.
+  /// The process that does the work, once the supervisor, which has one thread, has forked it.
   var worker: pid_t? {
-    processes.map(\.pid).first { candidate in
-      let fields = Self.stat(candidate) ?? []
-      return fields.count > 1 && pid_t(fields[1]) == pid
-    }
+    let children = try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)
+    return children?.split(separator: " ").first.flatMap { pid_t($0) }
   }
 
   /// State, parent and so on of /proc/PID/stat.

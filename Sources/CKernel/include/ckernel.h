@@ -134,6 +134,10 @@ int ck_file_system_known(const char *type);
 
 /* Mounts, detached, a file system whose root is a regular file. See ck_mount_detached. */
 int ck_fuse_mount(int device, unsigned int uid, unsigned int gid, const char **step);
+/* The number of the mount's file system in fusectl; the server is not asked. */
+int ck_fuse_connection(int mount);
+/* Ends a connection, and with it every wait for its server. Only root of the machine may. */
+int ck_fuse_abort(uint32_t connection);
 /* Makes a user and a mount namespace in which this uid is root. Single-threaded callers only. */
 int ck_enter_user_namespace(const char **step);
 
@@ -149,6 +153,23 @@ int ck_nfs_mount(unsigned int port, const char **step);
 void ck_note_interrupts(void);
 /* The signal noted, or 0. */
 int ck_interrupted(void);
+
+/* What a worker leaves to its supervisor, in memory that both share. */
+struct ck_last_words {
+  uint32_t signal;     /* that ended it, or 0 */
+  uint32_t stop;       /* the request to stop that it noted last, or 0 */
+  uint32_t connection; /* of the FUSE file system that it serves, or 0 */
+};
+
+/* A core dump waits for all threads, and one that waits for the process's own FUSE server never comes
+ * (fs/coredump.c, coredump_wait). So from now on the signals that make one are told to `shared` and on
+ * standard error, and end the process as SIGKILL does. Children forked later end as ever. */
+int ck_note_crashes(struct ck_last_words *shared);
+/* A stack for that on the calling thread, or NULL where crashes are not noted; and its end. */
+void *ck_crash_stack(void);
+void ck_crash_stack_end(void *stack);
+/* Which FUSE connection the worker serves from now on; 0 for none. */
+void ck_tell_connection(uint32_t connection);
 
 /* --- init.c: what an init process does --- */
 

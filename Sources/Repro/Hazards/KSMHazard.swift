@@ -93,7 +93,7 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
     while true {
       let scans = try fullScans() - start
       let merged = try isMerged(pages)
-      let isTime = Clock.now > deadline
+      let isTime = Clock.now > deadline || Interrupts.signal != nil
       if merged.allSatisfy({ $0 }) || scans >= Self.scans || isTime {
         return merged.map { isMerged in
           if isMerged { return .applied("ksmd merged the page with its twin: they are one frame") }

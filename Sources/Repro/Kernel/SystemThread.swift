@@ -1,3 +1,4 @@
+import CKernel
 import Glibc
 import SystemPackage
 
@@ -25,7 +26,9 @@ final class SystemThread: @unchecked Sendable {  // `thread` is written once, be
   // Nonisolated and static: a closure made on the main actor would trap on the new thread.
   private static let enter: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = {
     guard let context = $0 else { return nil }
+    let stack = ck_crash_stack()
     Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+    ck_crash_stack_end(stack)
     return nil
   }
 }

@@ -27,10 +27,32 @@ public struct Session {
   }
 
   /// Runs it. Messages about the harness itself go to standard error.
+  ///
+  /// Call it on a process's only thread; see ``Supervisor/run(seconds:_:)``.
   /// - Returns: the exit code.
-  public func run() -> Int32 { Supervisor.shielded(supervised) }
+  public func run() -> Int32 { Supervisor.shielded { supervised().code } }
 
-  private func supervised() -> Int32 {
+  /// Runs one after the other as one run, which a single request to stop ends.
+  /// - Returns: the exit codes of those that ran, and of the signal if not all did.
+  public static func run(_ sessions: [Session]) -> [Int32] {
+    Supervisor.shielded {
+      var codes: [Int32] = []
+      for (index, session) in sessions.enumerated() {
+        let end = session.supervised()
+        codes.append(end.code)
+        let left = sessions.count - index - 1
+        guard left > 0, let signal = end.stopRequest ?? Supervisor.pendingStop else { continue }
+        ReportWriter.write(
+          "repro: stopped by signal \(signal): \(left) of \(sessions.count) runs are left out\n",
+          to: STDERR_FILENO)
+        codes.append(session.exitCodes.code(interruptedBy: signal))
+        break
+      }
+      return codes
+    }
+  }
+
+  private func supervised() -> (code: Int32, stopRequest: Int32?) {
     var hostState: HostState?
     var repaired: [String] = []
     defer {
@@ -46,17 +68,20 @@ public struct Session {
       }
       let state = hostState
       let left = repaired + (state?.leftovers ?? [])
-      let ending = try Supervisor.run(seconds: plan.longestSeconds) { work(state, left) }
-      switch ending {
-      case .exited(let code): return code
-      case .killed(let signal):
-        return failed("the harness was ended by signal \(signal): a bug of repro or a kill, not corruption")
-      case .timedOut:
-        return failed(
-          "the run was still going after \(Int(plan.longestSeconds)) s and was killed; nothing is known")
-      }
+      let end = try Supervisor.run(seconds: plan.longestSeconds) { work(state, left) }
+      return (code(end.ending), end.stopRequest)
     } catch {
-      return failed("\(error)")
+      return (failed("\(error)"), nil)
+    }
+  }
+
+  private func code(_ ending: Supervisor.Ending) -> Int32 {
+    switch ending {
+    case .exited(let code): code
+    case .killed(let signal):
+      failed("the harness was ended by signal \(signal): a bug of repro or a kill, not corruption")
+    case .timedOut:
+      failed("the run was still going after \(Int(plan.longestSeconds)) s and was killed; nothing is known")
     }
   }
 

@@ -81,6 +81,7 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
       mount = ck_fuse_mount(device, getuid(), getgid(), &step)
       try check(mount, step.map { "mount fuse: \(String(cString: $0))" } ?? "mount fuse")
       try check(ck_child_closes(mount), "note for children")
+      ck_tell_connection(UInt32(try check(ck_fuse_connection(mount), "statx fuse")))
       let server = FUSEServer(device: device, stop: stop, size: HeldContent.size) {
         [unowned self] request, data in
         take(request, data)
@@ -119,6 +120,7 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
     Glibc.close(device)  // ends the connection, and with it an anchor that never arrived
     Glibc.close(stop)
     anchor?.join()
+    ck_tell_connection(0)
   }
 
   // MARK: Target

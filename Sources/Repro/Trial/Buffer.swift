@@ -1,5 +1,6 @@
 import CKernel
 import Glibc
+import Synchronization
 
 /// The memory of a case's I/O: pieces of one kind of memory, each with a page under I/O, its last one.
 final class Buffer: Sendable {
@@ -30,6 +31,13 @@ final class Buffer: Sendable {
     memory = try kind.make(depth, pieceLength)
     pageMap = try PageMap()
   }
+
+  /// Buffers of I/O that hung for good.
+  private static let leaked = Mutex<[Buffer]>([])
+
+  /// Never gives the memory back: an I/O that is still under way would write to whatever is mapped there
+  /// next, or crash this process.
+  func leak() { Self.leaked.withLock { $0.append(self) } }
 
   /// One trial's stamps and place.
   struct Setup: Sendable {

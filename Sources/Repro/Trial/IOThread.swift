@@ -96,6 +96,9 @@ final class IOThread: Sendable {
     !isAsynchronous || submissions.wait(until: 1, timeout: timeout)
   }
 
+  /// Whether nothing that was started is still under way.
+  var isIdle: Bool { worker.isIdle }
+
   /// The end of the I/O that was started last, or nil when it is still in flight after `timeout`.
   func finish(timeout: Nanoseconds) -> Completion? { worker.finish(timeout: timeout) }
 

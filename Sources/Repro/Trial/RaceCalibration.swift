@@ -84,7 +84,10 @@ final class RaceBench {
     }
   }
 
-  func close() { io.stop() }
+  func close() {
+    io.stop()
+    if !io.isIdle { buffer.leak() }
+  }
 
   func setUp(_ number: Int) throws -> Buffer.Setup {
     try buffer.setUp(number, target: target, schedule: .race, timeline: timeline, patience: patience)

@@ -26,5 +26,8 @@ final class SecondReader: Sendable {
     try completion.requireAll(of: own)
   }
 
+  /// Whether no read is under way.
+  var isIdle: Bool { io.isIdle }
+
   func stop() { io.stop() }
 }

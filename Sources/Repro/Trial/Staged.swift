@@ -62,6 +62,7 @@ final class Staged {
     remote?.stop()
     second?.stop()
     io.stop()
+    if !io.isIdle || second?.isIdle == false { buffer.leak() }
   }
 
   /// Runs trial `number`.

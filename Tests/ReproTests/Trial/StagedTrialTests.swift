@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -13,6 +14,7 @@ struct StagedTrialTests {
   private func trial(
     _ hazard: ToldHazard, _ direction: Direction = .read, number: Int = 3, depth: Int = 1,
     steps: [Step] = .held(), losses: Set<Damage.Kind> = [.lostRead],
+    patience: Nanoseconds = Clock.seconds(10),
     deliver: @escaping Deliver = MemoryEngine.right, early: Deliver? = nil
   ) throws -> TrialRecord {
     let pattern = Pattern(seed: 11)
@@ -22,7 +24,7 @@ struct StagedTrialTests {
     }
     let one = Case(
       scenario: scenario, memory: .anon, engine: .pread, target: TargetSpec(.held), schedule: .staged)
-    let staged = try Staged(one, target, depth: depth, pattern: pattern, patience: Clock.seconds(10)) {
+    let staged = try Staged(one, target, depth: depth, pattern: pattern, patience: patience) {
       _ throws(KernelError) in MemoryEngine(target, early: early, deliver: deliver)
     }
     defer { staged.close() }
@@ -257,5 +259,26 @@ struct StagedTrialTests {
   func failingHazard() {
     let hazard = ToldHazard(act: { (_) throws(KernelError) in throw KernelError("fork", .noMemory) })
     #expect(throws: KernelError("fork", .noMemory)) { try trial(hazard) }
+  }
+
+  /// The kernel still has the page, and would write to whatever is mapped there next.
+  @Test("the memory of an I/O that hangs is not given back")
+  func hung() {
+    let (end, ended) = (Gate(), Gate())
+    let address = Mutex<UInt>(0)
+    defer {
+      end.advance()
+      _ = ended.wait(until: 1, timeout: Clock.seconds(10))
+    }
+    #expect(throws: TrialError.hung) {
+      try trial(ToldHazard(), patience: Clock.milliseconds(100)) { (transfer, _) throws(KernelError) in
+        address.withLock { $0 = UInt(bitPattern: transfer.segments[0].memory) }
+        _ = end.wait(until: 1, timeout: Clock.seconds(20))
+        ended.advance()
+        return transfer.length
+      }
+    }
+    let memory = UnsafeMutableRawPointer(bitPattern: address.withLock { $0 })
+    #expect(msync(memory, kernelPageSize, MS_ASYNC) == 0, "nothing is mapped there")
   }
 }
