@@ -27,7 +27,6 @@ struct BadInputTests {
     ("run fork --no-such-option", "--no-such-option"),
     ("run fork --output /nonexistent/x", "--output /nonexistent/x: No such file or directory"),
     ("run fork --target held --schedule race", "--target held: held holds its I/O, so nothing races"),
-    ("run fork --target /var/tmp --schedule staged", "scratch holds no I/O, so it only races"),
     ("run fork --target FOLDER/precious", "precious: exists and would be overwritten"),
     ("run fork --target FOLDER/missing/new", "missing/new: open: No such file or directory"),
     ("explain no-such-scenario", "no scenario 'no-such-scenario'"),
