@@ -101,8 +101,7 @@ final class CrashTests {
     let run = try StartedProgram(
       words, additions: victim == .main ? ["SWIFT_BACKTRACE": "enable=no"] : [:])
     usleep(UInt32(delay * 1e6))
-    while victim == .worker && run.worker == nil && run.isRunning {}
-    if let pid = victim == .main ? run.pid : run.worker { kill(pid, signal.number) }
+    if let pid = victim == .main ? run.pid : run.startedWorker() { kill(pid, signal.number) }
     let end = try finish(run, before, comment)
 
     switch (signal.meaning, victim) {

@@ -47,10 +47,9 @@ struct ReplayRunTests {
   func stopped(signal: Int32, victim: String) throws {
     let before = HostSnapshot.quiet()
     let run = try StartedProgram(repro: replay(100_000))
-    while run.worker == nil && run.isRunning {}
+    let worker = try #require(run.startedWorker())
     usleep(.random(in: 100_000..<300_000))
-    let pid = victim == "main" ? run.pid : try #require(run.worker)
-    kill(pid, signal)
+    kill(victim == "main" ? run.pid : worker, signal)
     let end = try run.finish(within: 20)
     #expect(end.code == 128 + signal, "\(end)")
     #expect(end.errors == "repro: stopped by signal \(signal): 7 of 8 runs are left out\n")

@@ -52,7 +52,8 @@ final class StartedProgram {
     var signals = sigset_t()
     sigemptyset(&signals)
     posix_spawnattr_setsigmask(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    // Its own process group tells what is of it even of a process whose memory, and environment, is gone.
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
 
     let environment = ProcessInfo.processInfo.environment.merging([Self.marker: mark]) { $1 }
       .merging(additions) { $1 }
@@ -67,6 +68,9 @@ final class StartedProgram {
   convenience init(repro arguments: [String], additions: [String: String] = [:]) throws {
     try self.init([Self.repro] + arguments, additions: additions)
   }
+
+  /// A test that gave up leaves nothing running.
+  deinit { if pid > 0 && isRunning { kill(-pid, SIGKILL) } }
 
   var isRunning: Bool {
     if status != nil { return false }
@@ -116,23 +120,39 @@ final class StartedProgram {
 
   // MARK: Processes
 
-  /// The program and what it forked, alive and not yet reaped by this process.
+  /// The program and what it forked, but for what is dead and waits for init to reap it.
   var processes: [(pid: pid_t, state: Character)] {
     let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return all.compactMap { name in
-      guard let pid = pid_t(name),
-        let environment = FileManager.default.contents(atPath: "/proc/\(pid)/environ"),
-        String(decoding: environment, as: UTF8.self).contains("\(Self.marker)=\(mark)"),
-        let state = Self.stat(pid)?.first?.first
+      guard let pid = pid_t(name), let fields = Self.stat(pid), fields.count > 17,
+        let state = fields[0].first, pid_t(fields[2]) == self.pid || isMarked(pid)
       else { return nil }
-      return (pid, state)
+      // A first thread is a zombie, too, while others of its process hang.
+      let isDead = state == "Z" && fields[17] == "1"
+      return isDead ? nil : (pid, state)
     }
   }
 
-  /// The process that does the work, once the supervisor, which has one thread, has forked it.
+  private func isMarked(_ pid: pid_t) -> Bool {
+    let environment = FileManager.default.contents(atPath: "/proc/\(pid)/environ") ?? Data()
+    return String(decoding: environment, as: UTF8.self).contains("\(Self.marker)=\(mark)")
+  }
+
+  /// The process that does the work, once the supervisor has forked it.
   var worker: pid_t? {
-    let children = try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)
-    return children?.split(separator: " ").first.flatMap { pid_t($0) }
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+    for thread in threads {
+      let children = try? String(contentsOfFile: "/proc/\(pid)/task/\(thread)/children", encoding: .utf8)
+      if let child = children?.split(separator: " ").first.flatMap({ pid_t($0) }) { return child }
+    }
+    return nil
+  }
+
+  /// Waits for the worker to be there, as long as the program runs.
+  func startedWorker(within seconds: Double = 10) -> pid_t? {
+    let deadline = Date.now.addingTimeInterval(seconds)
+    while isRunning && Date.now < deadline { if let worker { return worker } }
+    return nil
   }
 
   /// State, parent and so on of /proc/PID/stat.
