@@ -7,7 +7,8 @@ import Testing
 @Suite("Export to C", .exclusive)
 struct CExportTests {
   static let exportable = [
-    "control-remap", "control-none", "fork", "fork-child-stays", "fork-child-reads", "mprotect", "soft-dirty",
+    "control-remap", "control-none", "fork", "fork-child-stays", "fork-child-reads", "fork-child-writes",
+    "fork-remote-store", "fork-read2", "mprotect-then-fork", "none-late", "mprotect", "soft-dirty",
     "pageout", "move_pages", "ksm", "madvise-dontfork-fork", "cold",
   ]
 
@@ -87,7 +88,9 @@ struct CExportTests {
     #expect(cases.count > 150)
     for one in cases {
       let lines = try CExport(one).source.split(separator: "\n", omittingEmptySubsequences: false)
-      #expect(lines.count <= 400, "\(one.name)")
+      // Where a thread of its own touches the page, there is more to say.
+      let isThread = ["fork-remote-store", "fork-read2"].contains(one.scenario.name)
+      #expect(lines.count <= (isThread ? 435 : 400), "\(one.name)")
     }
   }
 

@@ -35,10 +35,10 @@ extension Scenario {
       steps: .held(.childStore)),
     fork(
       "fork-remote-store", "fork; then a thread on another CPU stores, with a TLB entry from before", .stays,
-      steps: .held(.remoteStore), needs: [.twoCPUs]),
+      steps: .held(.remoteStore), needs: [.twoCPUs], c: ForkHazard.cRemoteStore),
     fork(
       "fork-read2", "fork, then a second direct read into another part of the page; no store", .stays,
-      steps: .held(.secondRead)),
+      steps: .held(.secondRead), c: ForkHazard.cSecondRead),
     fork(
       "fork-registered", "fork between the registration of a buffer and its read; nothing is held", .stays,
       steps: .registered, engine: [.registers]),
@@ -60,7 +60,8 @@ extension Scenario {
     Scenario(
       "none-late", "no hazard; once the I/O is over the page goes to swap and comes back",
       drawing: LateLookHazard.drawing, needs: [.swap], settings: [.swap], memory: [.private, .swappable],
-      losses: [.lostAfterSwap], raceObstacle: "nothing happens while the I/O is in flight"
+      losses: [.lostAfterSwap], raceObstacle: "nothing happens while the I/O is in flight",
+      c: LateLookHazard.cFragment
     ) { _ throws(KernelError) in LateLookHazard() },
     Scenario(
       "move_pages", "migration to another NUMA node", drawing: MovePagesHazard.drawing,
@@ -77,7 +78,7 @@ extension Scenario {
       "mprotect-then-fork", "mprotect to read-only and back, then fork; the child exits at once",
       drawing: MprotectHazard.drawing, memory: [.private, .divisible],
       raceObstacle: "a store thread that runs free would fault while the page is read-only",
-      then: [forkAndExit]
+      c: MprotectHazard.cThenFork, then: [forkAndExit]
     ) { _ throws(KernelError) in MprotectHazard() },
     Scenario(
       "madvise-dontfork-fork", "MADV_DONTFORK, then fork; the child exits at once and never has the page",
@@ -95,7 +96,7 @@ extension Scenario {
 
   private static func fork(
     _ name: String, _ summary: String, _ child: ForkHazard.Child, steps: [Step] = .held(),
-    needs: [Need] = [],
+    needs: [Need] = [], c: CFragment? = nil,
     engine: Set<EngineKind.Trait> = [], losses: Set<Damage.Kind> = [.lostRead, .torn]
   ) -> Scenario {
     Scenario(
@@ -103,7 +104,7 @@ extension Scenario {
       engine: engine,
       losses: losses,
       raceObstacle: steps == .held() ? nil : "its steps have an order that a race does not keep",
-      c: steps == .held() ? ForkHazard.cFragment(child) : nil
+      c: c ?? (steps == .registered ? nil : ForkHazard.cFragment(child))
     ) { depth throws(KernelError) in try ForkHazard(child, depth: depth) }
   }
 

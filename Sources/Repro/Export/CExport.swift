@@ -16,7 +16,7 @@ public struct CExport {
     if let reason = one.exclusion(depth: 1) { throw PlanError("\(one.name) means nothing: \(reason)") }
     guard let fragment = one.scenario.c else {
       throw PlanError(
-        "\(one.scenario.name) can't be exported: only scenarios of one hazard, one read and one store are")
+        "\(one.scenario.name) can't be exported: its steps or its write are not for a small program")
     }
     guard let target = one.target.kind.c else {
       throw PlanError("\(one.name) can't be exported: only staged cases are, on held or held-block")
@@ -65,6 +65,14 @@ public struct CExport {
     values["prove"] = Self.tabbed(one.memory.c.prove)
     values["open"] = Self.tabbed(target.open)
     values["read"] = Self.tabbed(one.engine.c.read)
+    values["stored"] =
+      switch scenario.steps.toucher {
+      case .store, .remoteStore: "0xc3"
+      case .secondRead: "DATA"
+      case .childStore, .none: "FILL"
+      }
+    values["toucher"] = Self.tabbed(fragment.toucher)
+    values["touch"] = Self.tabbed(fragment.touch.isEmpty ? CFragment.store : fragment.touch)
     values["prepare"] = Self.tabbed(fragment.prepare)
     values["act"] = Self.tabbed(fragment.act)
     values["settle"] =
@@ -83,7 +91,7 @@ public struct CExport {
   private var layout: Layout {
     Layout(
       .read, length: 4096, pageSize: 4096, alignment: one.target.kind.alignment,
-      touchLength: Staged.touchLength)
+      touchLength: scenario.steps.toucher == .secondRead ? nil : Staged.touchLength)
   }
 
   private func exitCodes(_ text: (Int32, Verdict) -> String) -> String {
@@ -154,7 +162,7 @@ extension CExport {
     lines += [""] + Self.wrapped("Needs \(needs.joined(separator: ", ")). Build and run:")
     lines += ["\tgcc -Wall -Wextra -O2 -static \(scenario.name).c && ./a.out [TRIALS]"]
     lines += Self.wrapped("Exits with \(exitCodes { "\($0) \($1.rawValue)" }).")
-    lines += ["Written by repro \(Campaign.version): repro export --c \(one.name)"]
+    lines += Self.wrapped("Written by repro \(Campaign.version): repro export --c \(one.name)")
     return "/*\n" + lines.map { $0.isEmpty ? " *" : " * \($0)" }.joined(separator: "\n") + "\n */"
   }
 

@@ -30,7 +30,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
   static let childIsCopied = Guard(
     "child-store-copies", "the child's store to the shared page left the parent its frame")
 
-  static func cFragment(_ role: Child) -> CFragment? {
+  static func cFragment(_ role: Child) -> CFragment {
     switch role {
     case .exits:
       CFragment(
@@ -50,7 +50,13 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
         settle: """
           end_child();
           """)
-    case .writes: nil  // its program would need another toucher than the store
+    case .writes:
+      lasting(
+        born: "\n  *(volatile char *)(buf + page_size - 1) = 0; /* gets a page of its own */",
+        touch: "/* nobody: it is the child that stores */",
+        settle: """
+          end_child();
+          """)
     case .reads:
       lasting(
         born: "\n  byte = *(volatile char *)buf; /* maps the page */",
@@ -64,8 +70,95 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     }
   }
 
+  /// A child that stays, and a second direct read into another part of the page.
+  static let cSecondRead: CFragment = {
+    var fragment = cFragment(.stays)
+    fragment.globals +=
+      "\n\n" + """
+        static sem_t go_second, done_second;
+        """
+    fragment.toucher = """
+      static void *second_reader(void *unused)
+      {
+        size_t size = STORE_END - STORE_START;
+        int fd;
+
+        if (unshare(CLONE_FILES) < 0 || close(dev) < 0 ||
+            (fd = open(file, O_RDONLY | O_DIRECT)) < 0)
+          END(ERROR, "open the held file again: %m");
+        while (sem_wait(&go_second) == 0 &&
+               pread(fd, buf + STORE_START, size, STORE_START) > 0)
+          sem_post(&done_second);
+        END(ERROR, "the second read: %m");
+        return unused;
+      }
+      """
+    fragment.touch = """
+      static pthread_t second;
+
+      if (!second && pthread_create(&second, NULL, second_reader, NULL))
+        END(ERROR, "start the second reader");
+      sem_post(&go_second);
+      reply(hold_read(STORE_START, STORE_END - STORE_START), 0, data, STORE_END - STORE_START);
+      sem_wait(&done_second);
+      """
+    return fragment
+  }()
+
+  /// A child that stays, and a store by a thread on another CPU, with a TLB entry from before.
+  static let cRemoteStore: CFragment = {
+    var fragment = cFragment(.stays)
+    fragment.includes.append("sched.h")
+    fragment.globals +=
+      "\n\n" + """
+        static volatile int loaded, fire;
+        static pthread_t remote;
+
+        static void *remote_store(void *cpu)
+        {
+          cpu_set_t other;
+
+          CPU_ZERO(&other);
+          CPU_SET((long)cpu, &other);
+          if (sched_setaffinity(0, sizeof(other), &other) < 0)
+            END(SKIPPED, "no other CPU: %m");
+          ((volatile unsigned char *)buf)[STORE_START] = FILL; /* now its TLB has the page */
+          for (loaded = 1; !fire;)
+            ;
+          \(CFragment.store.split(separator: "\n").joined(separator: "\n        "))
+          return NULL;
+        }
+        """
+    fragment.act = """
+      long other = sched_getcpu() ? 0 : 1;
+
+      loaded = fire = 0;
+      if (pthread_create(&remote, NULL, remote_store, (void *)other))
+        END(ERROR, "start the storing thread");
+      while (!loaded)
+        ;
+      return act_by_fork();
+      """
+    fragment.globals +=
+      "\n\nstatic bool act_by_fork(void)\n{\n"
+      + cFragment(.stays).act.split(separator: "\n", omittingEmptySubsequences: false)
+      .map { $0.isEmpty ? "" : "  \($0)" }.joined(separator: "\n") + "\n}"
+    fragment.touch = """
+      if (remote) {
+        fire = 1;
+        pthread_join(remote, NULL);
+        remote = 0;
+      } else { /* the controls */
+        \(CFragment.store.split(separator: "\n").joined(separator: "\n        "))
+      }
+      """
+    return fragment
+  }()
+
   /// A child that lives until the parent closes its end of a line between them.
-  private static func lasting(born: String = "", died: String = "0", settle: String) -> CFragment {
+  private static func lasting(
+    born: String = "", died: String = "0", touch: String = "", settle: String
+  ) -> CFragment {
     CFragment(
       includes: ["sys/socket.h", "sys/wait.h"],
       globals: """
@@ -100,7 +193,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
           END(ERROR, "the child died");
         return true;
         """,
-      settle: settle)
+      touch: touch, settle: settle)
   }
 
   private let role: Child

@@ -17,6 +17,21 @@ final class LateLookHazard: Hazard, @unchecked Sendable {  // the trial's thread
     verify: old bytes: LOST AFTER SWAP
     """
 
+  static let cFragment: CFragment = {
+    let trip = PageoutHazard.cFragment
+    return CFragment(
+      globals: trip.globals + "\n\nstatic bool page_out(void)\n{\n"
+        + trip.act.split(separator: "\n", omittingEmptySubsequences: false)
+        .map { $0.isEmpty ? "" : "  \($0)" }.joined(separator: "\n") + "\n}",
+      setUp: trip.setUp,
+      act: """
+        return false; /* nothing, while the read is held */
+        """,
+      settle: """
+        exposed = page_out(); /* a dirty bit lost with the read shows now */
+        """)
+  }()
+
   static let dirty = Guard(
     "io-marks-dirty", "the page went to swap once the I/O was over, and came back with the data")
   let lossOnSecondLook: Damage.Kind? = .lostAfterSwap

@@ -31,6 +31,19 @@ final class MprotectHazard: Hazard, Sendable {
       return after.ru_minflt != before.ru_minflt; /* no write fault: nothing asked */
       """)
 
+  /// The same, then fork.
+  static let cThenFork: CFragment = {
+    var fragment = ForkHazard.cFragment(.exits)
+    fragment.act = """
+      if (mprotect(buf, page_size, PROT_READ) < 0 ||
+          mprotect(buf, page_size, PROT_READ | PROT_WRITE) < 0)
+        END(ERROR, "mprotect: %m");
+
+      \(fragment.act)
+      """
+    return fragment
+  }()
+
   /// Whether the page is write-protected is not visible; the store that follows tells by its fault. From
   /// about 6.1 on an exclusive page gets its write permission back at once (can_change_pte_writable; huge
   /// ones a release later), no fault comes, and nothing was asked.

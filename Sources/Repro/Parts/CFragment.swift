@@ -21,11 +21,23 @@ struct CFragment: CPart {
   /// Body of the function that does it while the I/O is in flight: `true` when the kernel did it,
   /// `false` when it refused.
   var act: String
+  /// Functions that `touch` needs, which may use the skeleton's.
+  var toucher = ""
+  /// Statements after the hazard that touch the page; empty for the store by this thread.
+  var touch = ""
   /// Statements after the I/O that undo it, after which the page is looked at again.
   var settle = ""
   /// Whether the kernel may refuse. Then the same is tried on the same page without I/O: what is
   /// refused both times shows nothing.
   var canBeRefused = false
+}
+
+extension CFragment {
+  /// The usual toucher.
+  static let store = """
+    for (int i = STORE_START; i < STORE_END; i++)
+      ((volatile unsigned char *)buf)[i] = STORE;
+    """
 }
 
 /// A memory in C: what stands behind `buf`. The positive control is made of it: user space renews the page
