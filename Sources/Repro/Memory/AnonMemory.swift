@@ -12,22 +12,16 @@ extension MemoryKind {
 }
 
 /// `mmap(MAP_PRIVATE | MAP_ANONYMOUS)` without huge pages: what malloc gives.
-final class AnonMemory: Memory, Sendable {
-  private let range: AddressRange
-  let stride: Int
-
-  var base: UnsafeMutableRawPointer { range.base }
-  var length: Int { range.length }
-
+class AnonMemory: MappedMemory, Memory, @unchecked Sendable {
   init(pieces: Int, pieceLength: Int) throws(KernelError) {
-    stride = pieceLength
-    range = try AddressRange(length: pieces * pieceLength)
+    try super.init(
+      pieces: pieces, pieceLength: pieceLength, unit: kernelPageSize, flags: MAP_PRIVATE | MAP_ANONYMOUS)
   }
 
-  func renew() throws(KernelError) {
-    try AddressRange.map(base, length, MAP_PRIVATE | MAP_ANONYMOUS)
+  override func map(_ start: UnsafeMutableRawPointer, _ length: Int) throws(KernelError) {
+    try super.map(start, length)
     // A kernel without THP refuses; then nothing needs to be turned off.
-    _ = madvise(base, length, MADV_NOHUGEPAGE)
+    _ = madvise(start, length, MADV_NOHUGEPAGE)
   }
 
   func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) -> Proof {

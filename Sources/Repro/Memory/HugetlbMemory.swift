@@ -21,7 +21,7 @@ extension Need {
 }
 
 /// `mmap(MAP_HUGETLB | MAP_PRIVATE)` memory, from pages that the suite adds to the pool and takes out again.
-final class HugetlbMemory: HugeMemory, Memory, @unchecked Sendable {
+final class HugetlbMemory: MappedMemory, Memory, @unchecked Sendable {
   static let pool = "/proc/sys/vm/nr_hugepages"
   static let depth = 8
   /// For each page under I/O: itself, the child's copy or a replacement, and a spare one. A fault
@@ -30,7 +30,7 @@ final class HugetlbMemory: HugeMemory, Memory, @unchecked Sendable {
 
   init(pieces: Int, pieceLength: Int) throws(KernelError) {
     try super.init(
-      pieces: pieces, pieceLength: pieceLength, hugePage: try Self.hugePageSize(),
+      pieces: pieces, pieceLength: pieceLength, unit: try Self.hugePageSize(),
       flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB)
   }
 
@@ -49,15 +49,8 @@ final class HugetlbMemory: HugeMemory, Memory, @unchecked Sendable {
     return flags.isHugetlb ? .reached("pages of the hugetlb pool") : .missed("no page of the hugetlb pool")
   }
 
-  /// mremap(2) moves hugetlb mappings since 5.16 only, so the bytes go aside and a fresh page over it.
-  func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) {
-    let start = base + (address - base) / stride * stride
-    let aside = UnsafeMutableRawPointer.allocate(byteCount: stride, alignment: kernelPageSize)
-    defer { aside.deallocate() }
-    memcpy(aside, start, stride)
-    try AddressRange.map(start, stride, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB)
-    memcpy(start, aside, stride)
-  }
+  /// mremap(2) moves hugetlb mappings since 5.16 only.
+  func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) { try remap(address) }
 
   static let c = CMemory(
     mapSize: """

@@ -11,26 +11,24 @@ extension MemoryKind {
 }
 
 /// `mmap(MAP_SHARED)` of a memfd: shmem pages, which no store copies.
-final class MemfdMemory: Memory, @unchecked Sendable {  // the descriptor is set once in init
-  private let range: AddressRange
+final class MemfdMemory: MappedMemory, Memory, @unchecked Sendable {
   private let file: CInt
-  let stride: Int
-
-  var base: UnsafeMutableRawPointer { range.base }
-  var length: Int { range.length }
 
   init(pieces: Int, pieceLength: Int) throws(KernelError) {
-    stride = pieceLength
-    range = try AddressRange(length: pieces * pieceLength)
     file = try check(ck_memfd("repro"), "memfd_create")
+    try super.init(pieces: pieces, pieceLength: pieceLength, unit: kernelPageSize, flags: MAP_SHARED)
   }
 
   deinit { close(file) }
 
-  func renew() throws(KernelError) {
+  override func map(_ start: UnsafeMutableRawPointer, _ length: Int) throws(KernelError) {
+    try AddressRange.map(start, length, MAP_SHARED, file, offset: start - base)
+  }
+
+  override func renew() throws(KernelError) {
     // Cut and grown again: all its pages are gone.
     if ftruncate(file, 0) != 0 || ftruncate(file, off_t(length)) != 0 { throw .last("ftruncate the memfd") }
-    try AddressRange.map(base, length, MAP_SHARED, file)
+    try map(base, length)
   }
 
   func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) -> Proof {

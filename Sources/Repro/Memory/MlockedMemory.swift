@@ -4,7 +4,7 @@ extension MemoryKind {
   /// Private anonymous base pages that are locked.
   public static let mlocked = MemoryKind(
     "mlocked", "private anonymous base pages under mlock(2)", needs: [.lockedMemory, .pageFrames],
-    traits: [.private, .divisible, .mergeable], catalogued: ["anon"], maximumDepth: 256, c: MlockedMemory.c
+    traits: [.private, .divisible, .mergeable], catalogued: ["anon"], maximumDepth: 256, c: MlockedMemory.cLocked
   ) { pieces, length throws(KernelError) in try MlockedMemory(pieces: pieces, pieceLength: length) }
 }
 
@@ -22,50 +22,24 @@ extension Need {
 
 /// `mmap(MAP_PRIVATE | MAP_ANONYMOUS)` memory without huge pages, locked: never reclaimed, yet copied on
 /// write and migrated like any other.
-final class MlockedMemory: Memory, Sendable {
-  private let range: AddressRange
-  let stride: Int
-
-  var base: UnsafeMutableRawPointer { range.base }
-  var length: Int { range.length }
-
-  init(pieces: Int, pieceLength: Int) throws(KernelError) {
-    stride = pieceLength
-    range = try AddressRange(length: pieces * pieceLength)
-  }
-
-  func renew() throws(KernelError) { try Self.mapLocked(base, length) }
-
+final class MlockedMemory: AnonMemory, @unchecked Sendable {
   /// The lock is the mapping's, so each new one needs its own. mlock(2) brings its pages in.
-  private static func mapLocked(_ start: UnsafeMutableRawPointer, _ length: Int) throws(KernelError) {
-    try AddressRange.map(start, length, MAP_PRIVATE | MAP_ANONYMOUS)
-    // A kernel without THP refuses; then nothing needs to be turned off.
-    _ = madvise(start, length, MADV_NOHUGEPAGE)
+  override func map(_ start: UnsafeMutableRawPointer, _ length: Int) throws(KernelError) {
+    try super.map(start, length)
     if mlock(start, length) != 0 { throw .last("mlock \(length) bytes") }
   }
 
-  func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) -> Proof {
-    guard entries.allSatisfy({ $0.isPresent && !$0.isFileOrShared && $0.isExclusive }) else {
-      return .missed("no anonymous page is mapped here alone")
-    }
+  override func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) -> Proof {
+    guard case .reached = super.prove(entries, flags) else { return super.prove(entries, flags) }
     guard let flags else { return .missed("the page's flags are hidden") }
-    guard flags.isAnonymous, !flags.isTransparentHuge, !flags.isHugetlb else {
-      return .missed("kpageflags say that it is no anonymous base page")
-    }
     return flags.isLockedInMemory
       ? .reached("anonymous base pages, locked") : .missed("kpageflags say neither mlocked nor unevictable")
   }
 
-  /// A new page over it, locked like the old one.
-  func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) {
-    let aside = UnsafeMutableRawPointer.allocate(byteCount: kernelPageSize, alignment: kernelPageSize)
-    defer { aside.deallocate() }
-    memcpy(aside, address, kernelPageSize)
-    try Self.mapLocked(address, kernelPageSize)
-    memcpy(address, aside, kernelPageSize)
-  }
+  /// A moved page would not be locked.
+  override func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) { try remap(address) }
 
-  static let c = CMemory(
+  static let cLocked = CMemory(
     renew: """
       if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
           -1, 0) == MAP_FAILED)

@@ -21,7 +21,7 @@ extension Need {
 
 /// `madvise(MADV_HUGEPAGE)` memory, PMD-aligned. The I/O takes base pages of it; a copy-on-write splits
 /// the PMD first (mm/huge_memory.c, do_huge_pmd_wp_page).
-final class THPMemory: HugeMemory, Memory, @unchecked Sendable {
+final class THPMemory: MappedMemory, Memory, @unchecked Sendable {
   static let enabled = "/sys/kernel/mm/transparent_hugepage/enabled"
   static let sizeFile = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
@@ -30,12 +30,12 @@ final class THPMemory: HugeMemory, Memory, @unchecked Sendable {
       throw KernelError("read \(Self.sizeFile)", .noSuchFileOrDirectory)
     }
     try super.init(
-      pieces: pieces, pieceLength: pieceLength, hugePage: size, flags: MAP_PRIVATE | MAP_ANONYMOUS)
+      pieces: pieces, pieceLength: pieceLength, unit: size, flags: MAP_PRIVATE | MAP_ANONYMOUS)
   }
 
-  override func renew() throws(KernelError) {
-    try super.renew()
-    try advise(MADV_HUGEPAGE, "MADV_HUGEPAGE", base, length)
+  override func map(_ start: UnsafeMutableRawPointer, _ length: Int) throws(KernelError) {
+    try super.map(start, length)
+    try advise(MADV_HUGEPAGE, "MADV_HUGEPAGE", start, length)
   }
 
   /// kpageflags tells a huge page from base pages, and smaps whether PMDs map it: a huge page that is

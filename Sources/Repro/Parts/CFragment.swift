@@ -1,7 +1,7 @@
 /// A part in C, for the programs that ``CExport`` composes; each stands beside its Swift counterpart.
 ///
 /// The text is indented by two blanks a level, which become tabs. It may use what
-/// `fixtures/export/skeleton.c.in` declares; DESIGN.md has the list.
+/// `fixtures/export/skeleton.c.in` declares before the place that it fills.
 protocol CPart: Sendable {
   /// Headers that the skeleton does not include.
   var includes: [String] { get }
