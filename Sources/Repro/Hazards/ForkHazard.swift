@@ -162,13 +162,11 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     CFragment(
       includes: ["sys/socket.h", "sys/wait.h"],
       globals: """
-        static int line[2]; /* to the child, which lives until we close it */
+        static int line[2], status; /* to the child, which lives until we close it; its end */
         static pid_t child;
 
         static bool end_child(void)
         {
-          int status = -1;
-
           close(line[0]);
           waitpid(child, &status, 0);
           if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
