@@ -1,4 +1,5 @@
 import CKernel
+import CLibaio
 import Glibc
 import SystemPackage
 

@@ -4,7 +4,8 @@ extension MemoryKind {
   /// Private anonymous base pages that are locked.
   public static let mlocked = MemoryKind(
     "mlocked", "private anonymous base pages under mlock(2)", needs: [.lockedMemory, .pageFrames],
-    traits: [.private, .divisible, .mergeable], catalogued: ["anon"], maximumDepth: 256, c: MlockedMemory.cLocked
+    traits: [.private, .divisible, .mergeable], catalogued: ["anon"], maximumDepth: 256,
+    c: MlockedMemory.cLocked
   ) { pieces, length throws(KernelError) in try MlockedMemory(pieces: pieces, pieceLength: length) }
 }
 
@@ -15,8 +16,13 @@ extension Need {
     guard let range = try? AddressRange(length: length),
       (try? AddressRange.map(range.base, length, MAP_PRIVATE | MAP_ANONYMOUS)) != nil
     else { return "no \(length >> 10) KiB to lock: free some memory" }
-    return mlock(range.base, length) == 0
-      ? nil : "\(length >> 10) KiB can't be locked (mlock): run as root (CAP_IPC_LOCK), or raise ulimit -l"
+    if mlock(range.base, length) != 0 {
+      return "\(length >> 10) KiB can't be locked (mlock): run as root (CAP_IPC_LOCK), or raise ulimit -l"
+    }
+    // Sanitizers put a function in its place that does nothing.
+    let status = (try? KernelFile.read("/proc/self/status")) ?? ""
+    let isLocked = status.split(separator: "\n").contains { $0.hasPrefix("VmLck:") && !$0.hasSuffix(" 0 kB") }
+    return isLocked ? nil : "mlock locks nothing here: run without a sanitizer"
   }
 }
 

@@ -180,7 +180,7 @@ public struct HumanReport: Report {
     }
     let exposures = results.reduce(0) { $0 + $1.count.exposures }
     lines.append(
-      "\(end.verdict.rawValue.uppercased()): \(counts.joined(separator: ", ")); \(exposures) exposures in "
+      "\(end.verdict.rawValue.uppercased()): \(counts.isEmpty ? "no case was run" : counts.joined(separator: ", ")); \(exposures) exposures in "
         + "\(end.seconds.fixed(1)) s" + (end.interruptedBy.map { "; stopped by signal \($0)" } ?? ""))
     return lines
   }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Repro
 
-@Suite("Locked memory", .enabled(if: Machine.canHold, "needs root"))
+@Suite("Locked memory", .enabled(if: Machine.canHold && Need.lockedMemory.missing() == nil, "needs root"))
 struct MlockedMemoryTests {
   private func proof(_ memory: any Memory) throws -> Proof {
     memset(memory.base, 1, memory.length)
