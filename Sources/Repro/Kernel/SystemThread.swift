@@ -21,6 +21,9 @@ final class SystemThread: @unchecked Sendable {  // `thread` is written once, be
     }
   }
 
+  /// Leaves it to end by itself.
+  func detach() { pthread_detach(thread) }
+
   func join() { pthread_join(thread, nil) }
 
   // Nonisolated and static: a closure made on the main actor would trap on the new thread.

@@ -71,7 +71,7 @@ final class Worker<Job: Sendable, Answer: Sendable>: @unchecked Sendable {  // `
     state.withLock { $0.isStopping = true }
     let wasIdle = isIdle
     requests.advance()
-    if wasIdle { thread?.join() }
+    if wasIdle { thread?.join() } else { thread?.detach() }
     thread = nil
   }
 
