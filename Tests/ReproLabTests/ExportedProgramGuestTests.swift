@@ -11,9 +11,13 @@ import Testing
 struct ExportedProgramGuestTests {
   private static let lost: [String: Set<String>] = [
     "5.10": [
-      "control-remap", "fork", "fork-child-stays", "fork-child-reads", "mprotect", "soft-dirty", "pageout",
+      "control-remap", "fork", "fork-child-stays", "fork-child-reads", "fork-remote-store", "fork-read2",
+      "mprotect-then-fork", "mprotect", "soft-dirty", "pageout",
     ],
-    "6.1": ["control-remap", "fork", "fork-child-stays", "fork-child-reads"],
+    "6.1": [
+      "control-remap", "fork", "fork-child-stays", "fork-child-reads", "fork-remote-store", "fork-read2",
+      "mprotect-then-fork",
+    ],
     "6.12": ["control-remap"],
     "7.2": ["control-remap"],
   ]
