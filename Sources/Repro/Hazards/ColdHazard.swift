@@ -23,17 +23,8 @@ final class ColdHazard: Hazard, Sendable {
         return entry("/proc/kpageflags", pagemap(buf) & FRAME) >> 2 & 1; /* KPF_REFERENCED */
       }
 
-      /* A new page waits in a list of its CPU, and madvise leaves it alone there on another one. */
-      static void stay_on_cpu(void)
-      {
-        cpu_set_t here;
 
-        CPU_ZERO(&here);
-        CPU_SET(sched_getcpu(), &here);
-        if (sched_setaffinity(0, sizeof(here), &here) < 0)
-          END(ERROR, "sched_setaffinity: %m");
-      }
-      """,
+      """ + CFragment.stayOnCPU,
     setUp: """
       stay_on_cpu();
       """,
@@ -70,7 +61,7 @@ final class ColdHazard: Hazard, Sendable {
   /// KPF_REFERENCED, which whoever takes the page for I/O sets; nil where it is hidden.
   private static func isReferenced(_ frame: UInt64?) -> Bool? {
     guard let frame, let flags = PageFlags.of(frame) else { return nil }
-    return flags.raw >> 2 & 1 == 1
+    return flags.has(2)
   }
 }
 

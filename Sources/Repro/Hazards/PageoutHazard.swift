@@ -19,17 +19,8 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
     """
 
   static let cFragment = CFragment(
-    globals: """
-      /* A new page waits in a list of its CPU; reclaim on another CPU does not find it there. */
-      static void stay_on_cpu(void)
-      {
-        cpu_set_t here;
+    globals: CFragment.stayOnCPU + """
 
-        CPU_ZERO(&here);
-        CPU_SET(sched_getcpu(), &here);
-        if (sched_setaffinity(0, sizeof(here), &here) < 0)
-          END(ERROR, "sched_setaffinity: %m");
-      }
 
       static bool has_swap(void)
       {

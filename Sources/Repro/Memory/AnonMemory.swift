@@ -49,10 +49,8 @@ class AnonMemory: MappedMemory, Memory, @unchecked Sendable {
   }
 
   static let c = CMemory(
-    renew: """
-      if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-          -1, 0) == MAP_FAILED)
-        END(ERROR, "mmap: %m");
+    renew: CMemory.mapAnonymous + """
+
       madvise(buf, map_size, MADV_NOHUGEPAGE);
       """)
 }

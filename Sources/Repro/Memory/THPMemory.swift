@@ -79,10 +79,8 @@ final class THPMemory: MappedMemory, Memory, @unchecked Sendable {
         END(SKIPPED, "no huge pages here: needs CONFIG_TRANSPARENT_HUGEPAGE");
       return map_size;
       """,
-    renew: """
-      if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-          -1, 0) == MAP_FAILED)
-        END(ERROR, "mmap: %m");
+    renew: CMemory.mapAnonymous + """
+
       madvise(buf, map_size, MADV_HUGEPAGE);
       """,
     prove: """

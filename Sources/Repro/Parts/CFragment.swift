@@ -38,6 +38,20 @@ extension CFragment {
     for (int i = STORE_START; i < STORE_END; i++)
       ((volatile unsigned char *)buf)[i] = STORE;
     """
+
+  /// `static void stay_on_cpu(void)`, for the globals of hazards that ask something of the LRU.
+  static let stayOnCPU = """
+    /* A new page waits in a list of its CPU, and madvise on another one does not find it there. */
+    static void stay_on_cpu(void)
+    {
+      cpu_set_t here;
+
+      CPU_ZERO(&here);
+      CPU_SET(sched_getcpu(), &here);
+      if (sched_setaffinity(0, sizeof(here), &here) < 0)
+        END(ERROR, "sched_setaffinity: %m");
+    }
+    """
 }
 
 /// A memory in C: what stands behind `buf`. The positive control is made of it: user space renews the page
@@ -52,6 +66,13 @@ struct CMemory: CPart {
   var renew: String
   /// Statements after the fill, which end the program if the state was not reached.
   var prove = ""
+
+  /// Statements that map private anonymous memory over `buf`.
+  static let mapAnonymous = """
+    if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+        -1, 0) == MAP_FAILED)
+      END(ERROR, "mmap: %m");
+    """
 }
 
 /// An engine in C.
