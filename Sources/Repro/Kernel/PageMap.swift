@@ -53,7 +53,8 @@ final class PageMap: Sendable {
 struct PageFlags: Sendable, Equatable {
   let raw: UInt64
 
-  private func has(_ bit: Int) -> Bool { raw >> UInt64(bit) & 1 == 1 }
+  /// Whether the flag of that number is set.
+  func has(_ bit: Int) -> Bool { raw >> UInt64(bit) & 1 == 1 }
   var isAnonymous: Bool { has(12) }
   var isSwapCache: Bool { has(13) }
   var isHugetlb: Bool { has(17) }

@@ -46,11 +46,8 @@ final class MlockedMemory: AnonMemory, @unchecked Sendable {
   override func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) { try remap(address) }
 
   static let cLocked = CMemory(
-    renew: """
-      if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-          -1, 0) == MAP_FAILED)
-        END(ERROR, "mmap: %m");
-      madvise(buf, map_size, MADV_NOHUGEPAGE);
+    renew: AnonMemory.c.renew + """
+
       if (mlock(buf, map_size) < 0)
         END(SKIPPED, "mlock: %m; be root (CAP_IPC_LOCK), or raise ulimit -l");
       """,
@@ -64,5 +61,5 @@ final class MlockedMemory: AnonMemory, @unchecked Sendable {
 
 extension PageFlags {
   /// KPF_MLOCKED, or KPF_UNEVICTABLE where the page has left the list of its CPU.
-  fileprivate var isLockedInMemory: Bool { raw >> 33 & 1 == 1 || raw >> 18 & 1 == 1 }
+  fileprivate var isLockedInMemory: Bool { has(33) || has(18) }
 }

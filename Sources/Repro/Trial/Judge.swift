@@ -1,4 +1,4 @@
-import CKernel
+import Glibc
 
 /// Says what a trial showed: which bytes are wrong, and on which pages a guard was asked.
 ///
@@ -23,7 +23,7 @@ struct Judge {
     verifier = Verifier(buffer.pattern)
     if scenario.direction == .write {
       let range = try AddressRange(length: buffer.layout.length)
-      try AddressRange.map(range.base, range.length, 0x22)  // MAP_PRIVATE | MAP_ANONYMOUS
+      try AddressRange.map(range.base, range.length, MAP_PRIVATE | MAP_ANONYMOUS)
       readBackBuffer = range
     } else {
       readBackBuffer = nil
