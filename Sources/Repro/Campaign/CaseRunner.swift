@@ -51,9 +51,9 @@ struct CaseRunner {
   ) throws -> CaseCount {
     let longest = max(kernelPageSize, ScratchFile.longestTransfer / depth / kernelPageSize * kernelPageSize)
     let (bench, window) = try RaceCalibration.bench(longest: longest) { length in
-      try RaceBench(
-        one, target, depth: depth, length: length, pattern: pattern, patience: Self.patience,
-        makeEngine: engine(one))
+      try Bench(
+        one, target, depth: depth, length: length, touchLength: Race.touchLength, pattern: pattern,
+        patience: Self.patience, makeEngine: engine(one))
     }
     defer { bench.close() }
     let storer = try Storer()

@@ -14,28 +14,30 @@ import SystemPackage
 /// The offset between I/O and hazard is drawn so that every overlap of the two comes up. What counts is
 /// said by ``RaceTimes``.
 struct Race {
-  let bench: RaceBench
+  let bench: Bench
   let storer: Storer
-  let scenario: Scenario
   let name: String
   let seed: UInt64
 
   /// How long I/O and hazard took lately; the window that offsets are drawn from.
   private(set) var window: RaceWindow
 
+  /// Bytes at the end of a page that are stored to: one word by who acts, one by the store thread.
+  static let touchLength = 16
+
   /// Time for both threads to reach their starting points.
   private static let lead: Nanoseconds = 40_000
 
-  init(_ one: Case, bench: RaceBench, storer: Storer, seed: UInt64, window: RaceWindow) {
+  init(_ one: Case, bench: Bench, storer: Storer, seed: UInt64, window: RaceWindow) {
     self.bench = bench
     self.storer = storer
     self.seed = seed
     self.window = window
-    scenario = one.scenario
     name = "\(one.name)"
   }
 
   private var buffer: Buffer { bench.buffer }
+  private var scenario: Scenario { bench.scenario }
   private var stores: Bool { scenario.steps.toucher == .store }
   /// Words of the touch, from the start of the piece: the hazard's thread stores to the first.
   private var ownWord: Int { buffer.layout.touch.lowerBound }
@@ -51,7 +53,7 @@ struct Race {
     defer { if !isSettled { for hazard in bench.hazards { _ = try? hazard.settle(pages) } } }
     var facts = Judge.Facts()
     facts.observations = try pages.entries().map { Observation(arrival: $0) }
-    if bench.registers { try bench.io.attach(buffer.region, patience: bench.patience) }
+    try bench.attach()
 
     let shift = window.shift(seed: seed, case: name, trial: number)
     let start = Clock.now + Self.lead
@@ -72,7 +74,7 @@ struct Race {
     let count = stores ? storer.finish() : 0
     facts.outcomes = try acted.get()
     guard let completion else { throw TrialError.hung }
-    if bench.registers { bench.io.detach(patience: bench.patience) }
+    bench.detach()
     try completion.requireAll(of: setup.transfer)
     let times = RaceTimes(
       started: completion.started, submitted: completion.submitted, ended: completion.ended,

@@ -13,19 +13,11 @@ import SystemPackage
 ///  (verify)                                   settle   (verify again)
 /// ```
 final class Staged {
-  private let scenario: Scenario
-  private let buffer: Buffer
-  private let target: any Target
-  private let hazards: [any Hazard]
-  private let io: IOThread
+  private let bench: Bench
   /// Reads once more, for the toucher that does.
   private let second: SecondReader?
   /// Stores from another CPU, for the toucher that does.
   private let remote: RemoteStorer?
-  private let registers: Bool
-  private let judge: Judge
-  private let patience: Nanoseconds
-  private let timeline = Timeline()
 
   /// Bytes that the CPU stores to at the end of a page.
   static let touchLength = 64
@@ -35,34 +27,33 @@ final class Staged {
     _ one: Case, _ target: any Target, depth: Int, pattern: Pattern, patience: Nanoseconds,
     makeEngine: @escaping @Sendable (Int) throws(KernelError) -> any Engine
   ) throws {
-    scenario = one.scenario
-    self.target = target
-    self.patience = patience
-    buffer = try Buffer(
-      one.memory, one.scenario, depth: depth, pieceLength: kernelPageSize, alignment: target.alignment,
-      touchLength: Self.touchLength, pattern: pattern)
-    var hazards: [any Hazard] = []
-    for make in scenario.makeHazards { hazards.append(try make(depth)) }
-    self.hazards = hazards
-    judge = try Judge(buffer, target, scenario, one.name)
-    io = try IOThread(one.engine, depth: depth, makeEngine: makeEngine) {
-      () throws(KernelError) in try target.openOnIOThread()
-    }
-    registers = one.engine.traits.contains(.registers)
+    bench = try Bench(
+      one, target, depth: depth, length: kernelPageSize, touchLength: Self.touchLength, pattern: pattern,
+      patience: patience, makeEngine: makeEngine)
+    let toucher = one.scenario.steps.toucher
     do throws(KernelError) {
-      second = scenario.steps.toucher == .secondRead ? try SecondReader(target) : nil
-      remote = scenario.steps.toucher == .remoteStore ? try RemoteStorer() : nil
+      second = toucher == .secondRead ? try SecondReader(target) : nil
+      remote = toucher == .remoteStore ? try RemoteStorer() : nil
     } catch {
-      io.stop()
+      bench.close()
       throw error
     }
   }
 
+  private var scenario: Scenario { bench.scenario }
+  private var buffer: Buffer { bench.buffer }
+  private var target: any Target { bench.target }
+  private var hazards: [any Hazard] { bench.hazards }
+  private var io: IOThread { bench.io }
+  private var judge: Judge { bench.judge }
+  private var patience: Nanoseconds { bench.patience }
+  private var timeline: Timeline { bench.timeline }
+
   func close() {
     remote?.stop()
     second?.stop()
-    io.stop()
-    if !io.isIdle || second?.isIdle == false { buffer.leak() }
+    bench.close()
+    if second?.isIdle == false { buffer.leak() }
   }
 
   /// Runs trial `number`.
@@ -74,14 +65,13 @@ final class Staged {
       // Whatever broke, the I/O thread must come back before the next trial.
       try? target.hold?.release()
       _ = remote?.fire(timeout: patience)
-      if io.finish(timeout: patience) != nil { detach() }
+      if io.finish(timeout: patience) != nil { bench.detach() }
       throw error
     }
   }
 
   private func stage(_ number: Int) throws -> TrialRecord {
-    let setup = try buffer.setUp(
-      number, target: target, schedule: .staged, timeline: timeline, patience: patience)
+    let setup = try bench.setUp(number)
     let pages = setup.pages
     let transfer = target.hold?.extend(setup.transfer) ?? setup.transfer
     for hazard in hazards { try hazard.prepare(pages) }
@@ -93,7 +83,7 @@ final class Staged {
     for step in scenario.steps {
       switch step {
       case .attach:
-        if registers { try io.attach(buffer.region, patience: patience) }
+        try bench.attach()
         remote?.arm(places, words(setup))
         if scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
       case .issue:
@@ -124,15 +114,13 @@ final class Staged {
     let touched = touched(setup)
     var findings = judge.look(setup, .first, touched)
     findings.add(try judge.lookOnTarget(setup) { [self.buffer.store(setup, page: $0)] })
-    detach()  // so that the late look finds pages that nobody holds any more
+    bench.detach()  // so that the late look finds pages that nobody holds any more
     isSettled = true
     findings.add(try secondLook(setup, touched, after: findings))
 
     if let refused = refused(facts) { facts.withoutIO = try hazards[refused].actWithoutIO(pages) }
     return try judge.record(setup, hazards, facts, findings)
   }
-
-  private func detach() { if registers { io.detach(patience: patience) } }
 
   private func observe(
     _ pages: PagesUnderIO, _ facts: inout Judge.Facts,

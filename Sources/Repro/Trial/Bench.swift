@@ -1,0 +1,57 @@
+/// What all trials of a case share: buffer, hazards, the thread that does the I/O, and the judge.
+final class Bench {
+  let scenario: Scenario
+  let buffer: Buffer
+  let target: any Target
+  let hazards: [any Hazard]
+  let io: IOThread
+  let judge: Judge
+  let patience: Nanoseconds
+  let timeline = Timeline()
+  private let schedule: Schedule
+  private let registers: Bool
+
+  /// - Parameters:
+  ///   - length: bytes of a piece, whole pages.
+  ///   - touchLength: bytes that the CPU stores to at the end of a page.
+  ///   - patience: nanoseconds that any wait for the kernel may take.
+  init(
+    _ one: Case, _ target: any Target, depth: Int, length: Int, touchLength: Int, pattern: Pattern,
+    patience: Nanoseconds, makeEngine: @escaping @Sendable (Int) throws(KernelError) -> any Engine
+  ) throws {
+    scenario = one.scenario
+    schedule = one.schedule
+    self.target = target
+    self.patience = patience
+    buffer = try Buffer(
+      one.memory, one.scenario, depth: depth, pieceLength: length, alignment: target.alignment,
+      touchLength: touchLength, pattern: pattern)
+    var hazards: [any Hazard] = []
+    for make in one.scenario.makeHazards { hazards.append(try make(depth)) }
+    self.hazards = hazards
+    judge = try Judge(buffer, target, one.scenario, one.name)
+    registers = one.engine.traits.contains(.registers)
+    io = try IOThread(one.engine, depth: depth, makeEngine: makeEngine) {
+      () throws(KernelError) in try target.openOnIOThread()
+    }
+  }
+
+  /// Ends the I/O thread. The buffer stays for good where an I/O does.
+  func close() {
+    io.stop()
+    if !io.isIdle { buffer.leak() }
+  }
+
+  func setUp(_ number: Int) throws -> Buffer.Setup {
+    try buffer.setUp(number, target: target, schedule: schedule, timeline: timeline, patience: patience)
+  }
+
+  /// Makes the buffer known to the kernel, for engines that register it.
+  func attach() throws {
+    if registers { try io.attach(buffer.region, patience: patience) }
+  }
+
+  func detach() {
+    if registers { io.detach(patience: patience) }
+  }
+}
