@@ -80,11 +80,11 @@ quietly() {
 
 # The guest's /init, and what reproducers are sealed into: one file, no libraries. Without the runtimes
 # of concurrency and regular expressions, which nothing in it uses, each function once, and without the
-# table that finds stack frames for exceptions, it stays below 8 MB.
+# tables that unwind stack frames, it stays below 8 MB.
 build_static() {
   quietly swift build -c release --product oneshot --scratch-path "$static_folder" \
     -Xswiftc -static-executable -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker -s -Xlinker --gc-sections \
-    -Xlinker --icf=all -Xlinker --no-eh-frame-hdr \
+    -Xlinker --icf=all -Xlinker --no-eh-frame-hdr -Xlinker "-T$PWD/fixtures/oneshot.ld" \
     -Xswiftc -Xfrontend -Xswiftc -disable-implicit-concurrency-module-import \
     -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
 }
