@@ -16,13 +16,14 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
     verify: buf is P3: LOST READ
     """
 
-  /// ksmd scans without pause, everything, and by no policy of its own (Documentation/mm/ksm.rst).
+  /// ksmd scans often, everything, and by no policy of its own (Documentation/mm/ksm.rst). Without any sleep
+  /// it would keep a CPU busy, and a trial in a guest that shares its CPUs waits for that.
   static let settings: [Setting] = [
     // The advisor (6.8) would refuse pages_to_scan; smart scan (6.7) skips pages that failed before.
     .file("/sys/kernel/mm/ksm/advisor_mode", "none", .wished),
     .file("/sys/kernel/mm/ksm/smart_scan", "0", .wished),
     .file("/sys/kernel/mm/ksm/pages_to_scan", "1000"),
-    .file("/sys/kernel/mm/ksm/sleep_millisecs", "0"),
+    .file("/sys/kernel/mm/ksm/sleep_millisecs", "1"),
     .file("/sys/kernel/mm/ksm/run", "1"),
   ]
 
@@ -130,8 +131,6 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
     return scans
   }
 
-  /// Merged pages are one frame. Without the right to see frames, kpageflags is hidden too, and
-  /// changing KSM's settings as well: then the scenario is skipped before it comes here.
   /// Merged pages are one frame. Without the right to see frames the scenario is skipped before it comes
   /// here.
   private func isMerged(_ pages: PagesUnderIO) throws(KernelError) -> [Bool] {

@@ -80,11 +80,16 @@ final class Staged {
 
     var facts = Judge.Facts()
     facts.observations = [Observation](repeating: Observation(), count: buffer.depth)
+    // As late as can be: a CPU that spins is one that a guest's other CPUs may have to wait for.
+    var unarmed = remote
+    func arm() {
+      unarmed?.arm(places, words(setup))
+      unarmed = nil
+    }
     for step in scenario.steps {
       switch step {
       case .attach:
         try bench.attach()
-        remote?.arm(places, words(setup))
         if scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
       case .issue:
         target.hold?.arm(setup.transfer, timeline)
@@ -93,11 +98,13 @@ final class Staged {
         if target.hold != nil, !judge.isUntouched(setup) { throw TrialError.letGo }
         if !scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
       case .hazard(let index):
+        arm()
         let outcomes = try hazards[index].act(pages)
         timeline.mark(.hazard, outcomes.first?.text ?? "")
         facts.outcomes.append(outcomes)
         try observe(pages, &facts, \.hazarded)
       case .touch(let toucher):
+        arm()
         try touch(toucher, setup, &facts)
         try observe(pages, &facts, \.touched)
       case .release:
