@@ -140,3 +140,7 @@ int ck_note_crashes(struct ck_last_words *shared) {
 void ck_tell_connection(uint32_t connection) {
   if (words) ck_word_store(&words->connection, connection);
 }
+
+void ck_tell_loss(void) {
+  if (words) ck_word_store(&words->proven, 1);
+}

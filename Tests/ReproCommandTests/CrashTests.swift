@@ -139,6 +139,38 @@ final class CrashTests {
     return try run.finish(within: 20)
   }
 
+  // MARK: After a loss
+
+  @Test(
+    "a loss proved before the crash decides, for all callers",
+    arguments: [
+      ("default", 1), ("bisect", 1), ("ltp", 1),
+    ])
+  func afterLoss(dialect: String, code: Int32) throws {
+    let end = try crashedAfterTrials(of: "control-remap", dialect)
+    #expect(end.code == code)
+    #expect(end.errors.contains("ended by signal \(SIGSEGV): a bug of repro or a kill, after it had proved"))
+  }
+
+  @Test("a crash after trials that lost nothing is an error", arguments: [("default", 2), ("bisect", 125)])
+  func afterNoLoss(dialect: String, code: Int32) throws {
+    let end = try crashedAfterTrials(of: "control-none", dialect)
+    #expect(end.code == code)
+    #expect(end.errors.contains("ended by signal \(SIGSEGV): a bug of repro or a kill, not corruption"))
+  }
+
+  /// A run whose worker crashes once it has reported a trial.
+  private func crashedAfterTrials(of scenario: String, _ dialect: String) throws -> StartedProgram.End {
+    let folder = try TemporaryFolder()
+    let run = try StartedProgram(repro: [
+      "run", scenario, "--schedule", "staged", "--memory", "anon", "--engine", "pread", "--target", "held",
+      "--trials", "1000000", "--format", "jsonl", "--output", folder("report"), "--exit-codes", dialect,
+    ])
+    while run.isRunning, (try? folder.read("report").contains(#""event":"trial""#)) != true { usleep(1000) }
+    if let worker = run.worker { kill(worker, SIGSEGV) }
+    return try run.finish(within: 20)
+  }
+
   // MARK: From inside
 
   @Test(

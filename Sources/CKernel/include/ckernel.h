@@ -159,6 +159,7 @@ struct ck_last_words {
   uint32_t signal;     /* that ended it, or 0 */
   uint32_t stop;       /* the request to stop that it noted last, or 0 */
   uint32_t connection; /* of the FUSE file system that it serves, or 0 */
+  uint32_t proven;     /* 1 once it has seen data lost */
 };
 
 /* A core dump waits for all threads, and one that waits for the process's own FUSE server never comes
@@ -170,6 +171,8 @@ void *ck_crash_stack(void);
 void ck_crash_stack_end(void *stack);
 /* Which FUSE connection the worker serves from now on; 0 for none. */
 void ck_tell_connection(uint32_t connection);
+/* That the worker has seen, and reported, data lost. */
+void ck_tell_loss(void);
 
 /* --- init.c: what an init process does --- */
 

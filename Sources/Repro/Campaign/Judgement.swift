@@ -1,3 +1,5 @@
+import CKernel
+
 /// How a case's result compares with what the catalogue expects on a kernel: the one judge, for a run here
 /// and for a matrix of kernels.
 public enum Judgement: String, Sendable, Codable, CaseIterable {
@@ -106,6 +108,7 @@ final class Appraisal: Observer {
   func receive(_ event: Event) {
     switch event {
     case .result(let result): results.append(result)
+    case .trial(let trial) where trial.isLoss && trial.isExplained: ck_tell_loss()
     case .end: for line in racedOnly + comparison { inner.receive(.note(Note(line))) }
     default: break
     }

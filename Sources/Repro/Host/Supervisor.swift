@@ -20,6 +20,8 @@ public enum Supervisor {
     public var ending: Ending
     /// The signal that asked, this process or the worker.
     public var stopRequest: Int32?
+    /// Whether data was lost, and reported, before it ended.
+    public var provedLoss = false
   }
 
   /// The signals that ask to stop.

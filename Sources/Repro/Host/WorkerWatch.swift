@@ -70,7 +70,9 @@ struct WorkerWatch {
       } else {
         .killed(signal: words.signal == 0 ? (status ?? SIGKILL) & 0x7f : words.signal)
       }
-    return Supervisor.End(ending: ending, stopRequest: stopRequest ?? (words.stop == 0 ? nil : words.stop))
+    return Supervisor.End(
+      ending: ending, stopRequest: stopRequest ?? (words.stop == 0 ? nil : words.stop),
+      provedLoss: words.provedLoss)
   }
 
   /// Reaps whatever has ended (an init process gets orphans too).
@@ -118,6 +120,8 @@ struct LastWords {
   var signal: Int32 { Int32(bitPattern: ck_word_load(&words.pointee.signal)) }
   /// The request to stop that it noted last, or 0.
   var stop: Int32 { Int32(bitPattern: ck_word_load(&words.pointee.stop)) }
+  /// Whether it had reported a loss.
+  var provedLoss: Bool { ck_word_load(&words.pointee.proven) != 0 }
   /// The FUSE connection that it serves, or 0.
   var connection: UInt32 { ck_word_load(&words.pointee.connection) }
 

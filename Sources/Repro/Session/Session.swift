@@ -69,19 +69,25 @@ public struct Session {
       let state = hostState
       let left = repaired + (state?.leftovers ?? [])
       let end = try Supervisor.run(seconds: plan.longestSeconds) { work(state, left) }
-      return (code(end.ending), end.stopRequest)
+      return (code(end), end.stopRequest)
     } catch {
       return (failed("\(error)"), nil)
     }
   }
 
-  private func code(_ ending: Supervisor.Ending) -> Int32 {
-    switch ending {
-    case .exited(let code): code
+  private func code(_ end: Supervisor.End) -> Int32 {
+    // Whatever else the run would have shown, a loss is proof.
+    let proved = end.provedLoss && !comparesWithCatalogue
+    switch end.ending {
+    case .exited(let code): return code
     case .killed(let signal):
-      failed("the harness was ended by signal \(signal): a bug of repro or a kill, not corruption")
+      return failed(
+        "the harness was ended by signal \(signal): a bug of repro or a kill, "
+          + (proved ? "after it had proved a loss" : "not corruption"), proved ? .corrupt : .error)
     case .timedOut:
-      failed("the run was still going after \(Int(plan.longestSeconds)) s and was killed; nothing is known")
+      return failed(
+        "the run was still going after \(Int(plan.longestSeconds)) s and was killed; "
+          + (proved ? "a loss was proved before" : "nothing is known"), proved ? .corrupt : .error)
     }
   }
 
@@ -111,9 +117,9 @@ public struct Session {
     }
   }
 
-  private func failed(_ reason: String) -> Int32 {
+  private func failed(_ reason: String, _ verdict: Verdict = .error) -> Int32 {
     ReportWriter.write("repro: error: \(reason)\n", to: STDERR_FILENO)
     for line in format.make(exitCodes).broken(reason) { ReportWriter.write(line + "\n", to: output) }
-    return exitCodes.code(.error)
+    return exitCodes.code(verdict)
   }
 }
