@@ -24,10 +24,11 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
     .file("/sys/kernel/mm/ksm/smart_scan", "0", .wished),
     .file("/sys/kernel/mm/ksm/pages_to_scan", "1000"),
     .file("/sys/kernel/mm/ksm/sleep_millisecs", "1"),
-    .file("/sys/kernel/mm/ksm/run", "1"),
+    .file(run, "1"),
   ]
 
   private static let scans = 3
+  private static let run = "/sys/kernel/mm/ksm/run"
   private static let counter = "/sys/kernel/mm/ksm/full_scans"
 
   static let cFragment = CFragment(
@@ -94,6 +95,9 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
     while true {
       let scans = try fullScans() - start
       let merged = try isMerged(pages)
+      if !isRunning {
+        return [.noEffect("ksmd was stopped by somebody else: \(Self.run) is no longer 1")]
+      }
       let isTime = Clock.now > deadline || Interrupts.signal != nil
       if merged.allSatisfy({ $0 }) || scans >= Self.scans || isTime {
         return merged.map { isMerged in
@@ -123,6 +127,8 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
 
   /// A merged page is shared and read-only: a store to it must copy, and the I/O has the old frame.
   func asked(_ page: Observation, _ number: Int) -> Guard? { nil }
+
+  private var isRunning: Bool { KernelFile.number(Self.run) == 1 }
 
   private func fullScans() throws(KernelError) -> Int {
     guard let scans = KernelFile.number(Self.counter) else {
