@@ -88,7 +88,7 @@ final class RestoreTests {
       // Settings that the other one puts back cost exposures, never a verdict.
       #expect([0, 1, 3, 4].contains(end.code), "\(end.output)\(end.errors)")
     }
-    #expect(HostSnapshot.settled(to: before, seconds: 5) == before, "the second one \(point)/4 of a run later")
+    #expect(HostSnapshot.settled(to: before, seconds: 5) == before, "\(point)/4 of a run apart")
   }
 
   /// Starts `repro` where /run, and so the journal's lock, is its own.
