@@ -13,7 +13,7 @@ cd "$(dirname "$0")"
 static_folder=.build-static
 python_folder=.build-python
 # Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
-guest_tests=26
+guest_tests=27
 
 say() { printf '+ %s\n' "$*" >&2; }
 
@@ -52,6 +52,9 @@ need_guests() {
   need qemu-system-x86 /usr/bin/qemu-system-x86_64
   need xz-utils /usr/bin/xz
   need zstd /usr/bin/zstd
+  need e2fsprogs /usr/sbin/mkfs.ext4
+  need xfsprogs /usr/sbin/mkfs.xfs
+  need btrfs-progs /usr/bin/mkfs.btrfs /usr/sbin/mkfs.btrfs
   install_missing
 }
 

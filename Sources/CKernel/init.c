@@ -13,11 +13,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int ck_mount(const char *type, const char *folder) {
+int ck_mount_from(const char *source, const char *type, const char *folder) {
   mkdir(folder, 0755);
-  if (mount(type, folder, type, 0, NULL) < 0 && errno != EBUSY) return -errno;
+  if (mount(source, folder, type, 0, NULL) < 0 && errno != EBUSY) return -errno;
   return 0;
 }
+
+int ck_mount(const char *type, const char *folder) { return ck_mount_from(type, type, folder); }
 
 /* The Swift runtime reads /proc/self before main and aborts without it, so an init process has to
  * mount /proc in a constructor. It must not touch the environment: that would empty the arguments. */

@@ -8,6 +8,7 @@ enum Guest {
   private static let serialPort = "/dev/ttyS1"
   private static let moduleFolder = "/modules"
   private static let planPath = "/plan"
+  private static let diskList = "/disks"
 
   /// - Parameter sealed: what is sealed into the executable; it goes before `/plan`, and is
   ///   reported for people, on the console.
@@ -19,6 +20,7 @@ enum Guest {
     }
     complain("bring lo up", ck_loopback_up())
     loadModules()
+    mountDisks()
     let port = openPort()
     let status = sealed.map { Reproducer($0).run([]) } ?? runPlan(port)
     ReportWriter.write("{\"event\":\"exit\",\"status\":\(status)}\n", to: port)
@@ -44,6 +46,16 @@ enum Guest {
     for name in names(in: moduleFolder).filter({ $0.hasSuffix(".ko") }).sorted() {
       let result = ck_load_module("\(moduleFolder)/\(name)")
       if result != -EEXIST { complain("load module \(name)", result) }
+    }
+  }
+
+  /// Each line of the list is a disk, its file system and its folder.
+  private static func mountDisks() {
+    guard let list = try? KernelFile.read(diskList) else { return }
+    for line in list.split(separator: "\n") {
+      let words = line.split(separator: " ").map(String.init)
+      guard words.count == 3 else { continue }
+      complain("mount \(words[0]) on \(words[2])", ck_mount_from(words[0], words[1], words[2]))
     }
   }
 

@@ -136,6 +136,18 @@ struct CommandGuestTests {
     #expect(matrix.verdicts("6.12") == ["fork": ["clean"], "control-none": ["clean"]])
   }
 
+  @Test func `file systems on disks of their own are held by a fault, but for btrfs`() throws {
+    let (status, matrix) = try matrix(
+      "--kernels", "6.1,6.12", "fork", "control-none", "--target", "ext4", "--target", "xfs", "--target",
+      "btrfs", "--schedule", "staged")
+    #expect(status == 0)
+    // A rule leaves btrfs out.
+    #expect(Set(matrix.cells.map(\.result.case.target)) == ["ext4", "xfs"])
+    #expect(matrix.cells.allSatisfy { $0.result.path == "block" })
+    #expect(matrix.verdicts("6.1") == ["fork": ["corrupt"], "control-none": ["clean"]])
+    #expect(matrix.verdicts("6.12") == ["fork": ["clean"], "control-none": ["clean"]])
+  }
+
   @Test func `fork loses data over NFS on 7.2, shallow and deep`() throws {
     for depth in ["1", "16"] {
       let run = try repro(

@@ -29,17 +29,20 @@ struct InitramfsTests {
   @Test func itHoldsInitPlanAndModulesInLoadOrder() async throws {
     try await withKernel { kernel, executable in
       let initramfs = try await Initramfs(
-        kernel: kernel, executable: executable, plan: "do it\n", modules: ["virtio_blk", "zram"])
+        kernel: kernel, executable: executable, plan: "do it\n",
+        disks: [FileSystemDisk(fileSystem: "ext4", folder: "/mnt/here", device: "/dev/vdc")],
+        modules: ["virtio_blk", "zram"])
       #expect(initramfs.modules == ["virtio", "virtio_blk"] && initramfs.missingModules == ["zram"])
       let entries = try CPIOArchiveTests.read(initramfs.archive)
       #expect(
         entries.map(\.name) == [
-          "dev", "proc", "sys", "tmp", "modules", "dev/console", "init", "plan",
+          "dev", "proc", "sys", "tmp", "mnt", "modules", "dev/console", "init", "plan", "disks",
           "modules/000-virtio.ko", "modules/001-virtio_blk.ko",
         ])
-      #expect(entries[6].mode == 0o100755 && entries[6].contents == FakeELF.executable(interpreter: false))
-      #expect(entries[7].contents == Array("do it\n".utf8))
-      #expect(entries[9].contents == FakeELF.module(info: ["depends=virtio"]))
+      #expect(entries[7].mode == 0o100755 && entries[7].contents == FakeELF.executable(interpreter: false))
+      #expect(entries[8].contents == Array("do it\n".utf8))
+      #expect(entries[9].contents == Array("/dev/vdc ext4 /mnt/here\n".utf8))
+      #expect(entries[11].contents == FakeELF.module(info: ["depends=virtio"]))
     }
   }
 

@@ -178,6 +178,8 @@ void ck_tell_loss(void);
 
 /* mount(2) of a pseudo file system on a folder that is made if it is missing; busy is no error. */
 int ck_mount(const char *type, const char *folder);
+/* The same of a disk. */
+int ck_mount_from(const char *source, const char *type, const char *folder);
 /* finit_module(2); -EEXIST when it is loaded already. */
 int ck_load_module(const char *path);
 /* ioctl(SIOCSIFFLAGS): brings the loopback interface up. */

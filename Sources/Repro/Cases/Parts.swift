@@ -45,6 +45,9 @@ extension TargetKind {
     .heldNFS,
     .heldBlock4K,
     .scratch,
+    .ext4,
+    .xfs,
+    .btrfs,
   ]
 
   /// The target of that name.

@@ -2,8 +2,8 @@
 ///
 /// Axes that are named are combined in full, with the usual part of those that are not. When nobody names a
 /// memory, an engine or a target, each of their parts is used once, one axis varied at a time, with the
-/// scenarios that were named (or with `fork`, when none was): every part is covered, and no product is run
-/// that nobody asked for.
+/// scenarios that were named (or with `fork`, when none was): every part is covered but for disks with file
+/// systems, and no product is run that nobody asked for.
 public struct Selection: Sendable, Equatable {
   /// Names of scenarios, or globs of them; empty for the standard ones.
   public var scenarios: [String] = []
@@ -94,7 +94,9 @@ public struct Selection: Sendable, Equatable {
       guard let scratch, spec.path == nil, spec.kind.name == scratch.kind.name else { return spec }
       return scratch
     }
-    let allTargets = TargetKind.all.map { place(TargetSpec($0)) }
+    // A disk with a file system takes a guest time to make ready, and a host has none.
+    let unasked = TargetKind.all.filter { isExhaustive || $0.mount == nil }
+    let allTargets = unasked.map { place(TargetSpec($0)) }
     var found: [Case] = []
     for schedule in schedules.isEmpty ? Schedule.allCases : schedules {
       let usual = place(TargetSpec(TargetKind.usual(for: schedule)))

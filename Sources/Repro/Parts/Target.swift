@@ -147,6 +147,8 @@ public struct TargetKind: Part {
   /// Whether each request of a deep I/O reaches what holds it, so that its arrival tells that its pages are
   /// taken; else only the first one does.
   public let arrivesWhole: Bool
+  /// The file system that must be mounted for it; see ``mount``.
+  let fileSystem: String?
   /// The target in C; nil for what ``CExport`` can't write.
   let c: CTarget?
 
@@ -156,7 +158,7 @@ public struct TargetKind: Part {
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedules: Set<Schedule>,
     path: IOPath?, alignment: Int = 512, takesPath: Bool = false, holdsByFault: Bool = false,
-    arrivesWhole: Bool = true,
+    arrivesWhole: Bool = true, fileSystem: String? = nil,
     c: CTarget?,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
@@ -170,6 +172,7 @@ public struct TargetKind: Part {
     self.path = path
     self.alignment = alignment
     self.arrivesWhole = arrivesWhole
+    self.fileSystem = fileSystem
     self.c = c
     self.make = make
   }

@@ -170,10 +170,16 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
       return Int(max(memory, offset))
     }
     if ck_block_device_sector(descriptor, &offset) == 0 { return Int(offset) }
-    // Before 6.1 nobody tells: try what is usual.
+    // Before 6.1 nobody tells, nor does btrfs: try what is usual. What is less than the file system can do
+    // directly is refused, or goes through the page cache (btrfs).
     let probe = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 4096)
     defer { probe.deallocate() }
-    if ftruncate(descriptor, 4096) == 0, pread(descriptor, probe, 512, 0) == 512 { return 512 }
+    if ftruncate(descriptor, 4096) == 0, pread(descriptor, probe, 512, 0) == 512,
+      isCached(descriptor, 0..<kernelPageSize) != true
+    {
+      return 512
+    }
+    posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
     return 4096
   }
 

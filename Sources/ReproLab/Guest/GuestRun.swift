@@ -10,6 +10,7 @@ import SystemPackage
 ///     vport*  the same on a virtio port, which is faster where the kernel has virtio_console
 ///     vda     a scratch disk of 256 MiB
 ///     vdb     a disk of 512 MiB for swap
+///     vdc...  disks with the file systems asked for
 ///
 /// The guest has two processors on two NUMA nodes. Its files live in a temporary folder that is removed as soon as
 /// QEMU has them open, so that not even a SIGKILL of this process leaves them; QEMU itself is killed by the kernel
@@ -23,6 +24,8 @@ public struct GuestRun: Sendable {
   public var plan: String
   /// The modules to put into the guest, each with what it needs.
   public var modules: [String]
+  /// Disks with file systems, in the order of their devices.
+  public var disks: [FileSystemDisk] = []
   /// How QEMU runs it.
   public var accelerator: Accelerator
   /// How long the guest may take in all.
@@ -62,7 +65,7 @@ public struct GuestRun: Sendable {
     let start = clock.now
     let tool = HostTool(name: qemu, package: "qemu-system-x86")
     let initramfs = try await Initramfs(
-      kernel: kernel, executable: initExecutable, plan: plan, modules: modules)
+      kernel: kernel, executable: initExecutable, plan: plan, disks: disks, modules: modules)
     guard let emulator = await tool.path() else {
       return GuestReport(ending: .qemuMissing(name: qemu), missingModules: initramfs.missingModules)
     }
@@ -70,6 +73,7 @@ public struct GuestRun: Sendable {
     let folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-guest")
     defer { folder.remove() }
     try prepare(folder, initramfs)
+    for disk in disks { try await disk.make(in: folder) }
 
     let command = await HostTool.tied([emulator] + options(folder, accelerator))
     let (record, status) = try await execute(command, onStart: folder.remove, onLine: onLine)
@@ -105,6 +109,9 @@ public struct GuestRun: Sendable {
     ("scratch", 256, 25), ("swap", 512, nil),
   ]
 
+  /// How many disks every guest has.
+  static let ownDisks = disks.count
+
   /// The disk that guests race on, in words: a rate of loss measured on another says nothing of it.
   static let raceDisk: String = {
     let disk = disks[0]
@@ -113,7 +120,8 @@ public struct GuestRun: Sendable {
 
   /// The options of QEMU after the program's name.
   private func options(_ folder: ScratchFolder, _ accelerator: Accelerator) -> [String] {
-    let disks = Self.disks.flatMap { name, _, rate in
+    let plain = disks.map { (name: $0.fileSystem, size: 0, rate: Int?.none) }
+    let disks = (Self.disks + plain).flatMap { name, _, rate in
       let throttle = rate.map { ",throttling.iops-read=\($0),throttling.iops-write=\($0)" } ?? ""
       return [
         "-drive", "file=\(folder.appending(name)),format=raw,if=none,id=\(name),cache=unsafe\(throttle)",

@@ -48,11 +48,14 @@ public struct GuestSession: Sendable {
   /// - Throws: LabError for what keeps the guest from being started.
   public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
     let seen = Mutex(Seen())
-    let run = GuestRun(
+    var run = GuestRun(
       kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, modules: modules,
       accelerator: accelerator,
       timeout: timeout ?? .seconds(guestPlan.longestSeconds),
       silence: .seconds(60 + guestPlan.longestCaseSeconds), qemu: qemu)
+    run.disks = FileSystemDisk.disks(of: cases, after: GuestRun.ownDisks)
+    run.modules += run.disks.map(\.fileSystem)
+    let described = run
     let onLine: @Sendable (String) -> Void = { line in
       guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
       switch event {
@@ -68,12 +71,12 @@ public struct GuestSession: Sendable {
       }
       onEvent(event)
     }
-    var guest = try await run.run(onLine: onLine)
+    var guest = try await described.run(onLine: onLine)
     if guest.diedUnheard {
       onEvent(
         .note(Note("the guest died before /init said anything (\(guest.ending)); it is booted once more")))
       let seconds = guest.seconds
-      guest = try await run.run(onLine: onLine)
+      guest = try await described.run(onLine: onLine)
       guest.seconds += seconds
     }
     let said = seen.withLock { $0 }
@@ -102,11 +105,11 @@ public struct GuestSession: Sendable {
     return plan
   }
 
+  private var cases: [Case] { (try? plan.expand().cases) ?? [] }
+
   /// The lab's own, and the NFS client only where it is used: emulated, it takes a second and a half to load.
   private var modules: [String] {
-    let usesNFS = ((try? plan.expand().cases) ?? []).contains {
-      $0.target.kind.name == TargetKind.heldNFS.name
-    }
+    let usesNFS = cases.contains { $0.target.kind.name == TargetKind.heldNFS.name }
     return Initramfs.defaultModules + (usesNFS ? Initramfs.nfsModules : [])
   }
 

@@ -4,6 +4,7 @@ import Foundation
 ///
 ///     /init                  the executable, started as process 1
 ///     /plan                  text for it
+///     /disks                 what it mounts, "DEVICE TYPE FOLDER" a line
 ///     /modules/000-virtio.ko modules, decompressed, to be loaded in the order of their names
 ///     /dev/console           what the kernel opens as standard input, output and error of /init
 public struct Initramfs: Sendable {
@@ -22,7 +23,8 @@ public struct Initramfs: Sendable {
 
   /// Builds the archive.
   public init(
-    kernel: Kernel, executable: String, plan: String, modules wanted: [String] = Self.defaultModules
+    kernel: Kernel, executable: String, plan: String, disks: [FileSystemDisk] = [],
+    modules wanted: [String] = Self.defaultModules
   ) async throws {
     guard let data = FileManager.default.contents(atPath: executable) else {
       throw LabError(
@@ -39,10 +41,14 @@ public struct Initramfs: Sendable {
     missingModules = selection?.missing ?? []
 
     var cpio = CPIOArchive()
-    for folder in ["dev", "proc", "sys", "tmp", "modules"] { cpio.add(folder, .folder, permissions: 0o755) }
+    for folder in ["dev", "proc", "sys", "tmp", "mnt", "modules"] {
+      cpio.add(folder, .folder, permissions: 0o755)
+    }
     cpio.add("dev/console", .character(major: 5, minor: 1), permissions: 0o600)
     cpio.add("init", .file(initial), permissions: 0o755)
     cpio.add("plan", .file(Array(plan.utf8)), permissions: 0o644)
+    let lines = disks.map { "\($0.device) \($0.fileSystem) \($0.folder)\n" }
+    cpio.add("disks", .file(Array(lines.joined().utf8)), permissions: 0o644)
     for (index, module) in (selection?.ordered ?? []).enumerated() {
       let number = String(1000 + index).dropFirst()
       cpio.add("modules/\(number)-\(module.name).ko", .file(module.object), permissions: 0o644)
