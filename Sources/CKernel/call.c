@@ -114,3 +114,10 @@ int64_t ck_file_system(int fd) {
   struct statfs about;
   return fstatfs(fd, &about) < 0 ? -errno : (int64_t)(uint32_t)about.f_type;
 }
+
+int ck_no_checksums(int fd) {
+  int flags = 0;
+  if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0) return -errno;
+  flags |= FS_NOCOW_FL;
+  return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
+}

@@ -67,6 +67,8 @@ int ck_block_device_bytes(int fd, uint64_t *bytes);
 int ck_block_device_sector(int fd, uint32_t *bytes);
 /* fstatfs(2): the magic number of the file system (linux/magic.h). */
 int64_t ck_file_system(int fd);
+/* FS_NOCOW_FL on an empty file: btrfs then keeps no checksums of its data. */
+int ck_no_checksums(int fd);
 /* statx(2) STATX_DIOALIGN, Linux 6.1: memory and file-offset alignment of direct I/O, 0 when
  * the file has none; -ENODATA when the kernel cannot say. */
 int ck_direct_alignment(int fd, uint32_t *memory, uint32_t *offset);

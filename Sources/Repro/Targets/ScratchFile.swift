@@ -62,6 +62,9 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     if !exists { unlink(path) }  // the descriptor is enough, and a killed run leaves no file
     do throws(TargetError) {
       self.path = Self.ioPath(of: descriptor)
+      // btrfs compares what a direct read brought with its checksum, in the buffer itself: a store to the
+      // buffer meanwhile, as the race's, would be an I/O error.
+      if self.path == .btrfs { _ = ck_no_checksums(descriptor) }
       alignment = try Self.directAlignment(of: descriptor, path)
       try Self.write(pattern, to: descriptor, bytes: 2 * half, path)
       try Self.requireDirect(descriptor, path)
