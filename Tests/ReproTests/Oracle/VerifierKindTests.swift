@@ -125,6 +125,24 @@ struct VerifierKindTests {
     #expect(page.damage().map(\.region) == [.store])
   }
 
+  @Test("a word that was stored to while it was written has bytes of several stores, and of nothing else")
+  func stirred() {
+    let page = PlantedBuffer(.write)
+    let other = Stamp(.store, generation: 7, block: 1)
+    let touch = page.layout.touch
+    let disk = [Expectation(.disk, touch, expected: page.store, previous: page.content, or: [other])]
+    for (stamp, kinds) in [(other, []), (page.content, [Damage.Kind.torn])] {
+      page.write(page.store, touch)
+      let bytes = page.bytes(of: stamp, touch.lowerBound..<touch.lowerBound + 8)
+      var next = 0
+      page.change(touch.lowerBound..<touch.lowerBound + 3) { _ in
+        defer { next += 1 }
+        return bytes[next]
+      }
+      #expect(page.damage(disk).map(\.kind) == kinds)
+    }
+  }
+
   @Test("data that a child sees arrive has leaked")
   func leaked() {
     let page = PlantedBuffer()
