@@ -31,7 +31,8 @@ let package = Package(
       name: "Repro", dependencies: ["CKernel", "CLibaio", system],
       resources: [
         .embedInCode("Catalogue/bugs.txt"), .embedInCode("Export/skeleton.c.in"),
-        .embedInCode("Export/settings.c.in"),
+        .embedInCode("Export/settings.c.in"), .embedInCode("Export/report.c.in"),
+        .embedInCode("Export/init.c.in"),
       ],
       swiftSettings: strict),
     .executableTarget(name: "OneShot", dependencies: ["Repro", "CKernel"], swiftSettings: strict),

@@ -56,7 +56,6 @@ public struct CExport {
       + "STORE_END = \(layout.touch.upperBound) };"
     values["name"] = scenario.name
     values["settings"] = settings
-    values["putBack"] = files.isEmpty ? "" : "put_back(0), "
     values["changeSettings"] = files.isEmpty ? "" : "change_settings();"
     values["globals"] = together(\.globals)
     values["setUp"] = Self.tabbed(parts.map(\.setUp).filter { !$0.isEmpty }.joined(separator: "\n"))
@@ -77,10 +76,19 @@ public struct CExport {
     values["act"] = Self.tabbed(fragment.act)
     values["settle"] =
       fragment.settle.isEmpty
-      ? "" : Self.tabbed(fragment.settle) + "\ngood = good && intact(number, before);"
+      ? "" : Self.tabbed(fragment.settle) + "\ngood = good && intact(\"second\");"
     values["again"] =
       fragment.canBeRefused
       ? "if (!exposed)\t/* refused because of the read, or always? */\n\texposed = act();" : ""
+    // What the second look finds has another name where the hazard only shows then.
+    values["kinds"] =
+      scenario.losses.contains(.lostAfterSwap)
+      ? "look[0] == 's' ? \"\(Damage.Kind.lostAfterSwap.rawValue)\" : KIND(i, found)" : "KIND(i, found)"
+    values["unasked"] =
+      fragment.unasked.isEmpty
+      ? "" : "if (!exposures)\n\tEND(SKIPPED, \"not asked: \(fragment.unasked)\");"
+    values["report"] = report
+    values["init"] = String(decoding: PackageResources.init_c_in, as: UTF8.self)
     values["trials"] = String(plan.limits(.staged).trials)
     values["enough"] = String(plan.minimumExposures(.staged))
     return Self.withSortedIncludes(Self.template(PackageResources.skeleton_c_in).filled(values))
@@ -116,6 +124,28 @@ public struct CExport {
     return Self.template(PackageResources.settings_c_in).filled([
       "table": files.map { "{ \"\($0.path)\", \"\($0.value)\", \"\", 0 }," }.joined(separator: "\n"),
       "count": String(files.count),
+    ])
+  }
+
+  private var report: String {
+    let name = one.name
+    let lane = [
+      "memory": name.memory, "engine": name.engine, "target": name.target,
+      "schedule": name.schedule.rawValue,
+    ]
+    func members(_ keys: [String], _ values: [String: String]) -> String {
+      keys.map { #"\"\#($0)\":\"\#(values[$0] ?? "")\""# }.joined(separator: ",")
+    }
+    let axes = ["memory", "engine", "target", "schedule"]
+    let whole = lane.merging(["name": "\(name)", "scenario": name.scenario]) { one, _ in one }
+    return Self.template(PackageResources.report_c_in).filled([
+      "case": members(["name", "scenario"], whole) + "," + members(axes, lane),
+      "lane": members(axes, lane), "schema": String(RunStart.currentSchema), "version": Campaign.version,
+      "losses": Damage.Kind.allCases.filter(scenario.losses.contains).map(\.rawValue)
+        .joined(separator: ", "),
+      "role": scenario.role.rawValue, "target": name.target, "path": one.path(on: one.target.kind.path ?? .block).rawValue, "name": scenario.name,
+      "summary": scenario.summary,
+      "putBack": files.isEmpty ? "" : "put_back(0);",
     ])
   }
 
@@ -160,7 +190,7 @@ extension CExport {
     }
     let needs = ["root"] + one.parts.flatMap(\.needs).map(\.name)
     lines += [""] + Self.wrapped("Needs \(needs.joined(separator: ", ")). Build and run:")
-    lines += ["\tgcc -Wall -Wextra -O2 -static \(scenario.name).c && ./a.out [TRIALS]"]
+    lines += ["\tgcc -Wall -Wextra -O2 -static \(scenario.name).c && ./a.out [--json] [TRIALS]"]
     lines += Self.wrapped("Exits with \(exitCodes { "\($0) \($1.rawValue)" }).")
     lines += Self.wrapped("Written by repro \(Campaign.version): repro export --c \(one.name)")
     return "/*\n" + lines.map { $0.isEmpty ? " *" : " * \($0)" }.joined(separator: "\n") + "\n */"

@@ -30,6 +30,9 @@ struct CFragment: CPart {
   /// Whether the kernel may refuse. Then the same is tried on the same page without I/O: what is
   /// refused both times shows nothing.
   var canBeRefused = false
+  /// Why a hazard that is never refused may ask nothing, in words: then `act` says `false`, and trials
+  /// of which none asked anything skip the case. Empty where every trial asks.
+  var unasked = ""
 }
 
 extension CFragment {
