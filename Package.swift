@@ -39,7 +39,7 @@ let package = Package(
     .target(
       name: "ReproLab",
       dependencies: ["Repro", system, .product(name: "Subprocess", package: "swift-subprocess")],
-      resources: [.embedInCode("kernels.txt")],
+      resources: [.embedInCode("kernels.txt"), .embedInCode("Architectures/architectures.txt")],
       swiftSettings: strict),
     .executableTarget(
       name: "ReproCommand",

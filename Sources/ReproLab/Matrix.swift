@@ -7,6 +7,8 @@ public struct Matrix: Sendable {
   public struct Column: Sendable {
     /// The kernel's name.
     public var kernel: String
+    /// What it ran on, as the guest told it.
+    public var start: RunStart?
     /// Its version, if the guest told it.
     public var version: KernelVersion?
     /// The results by case.
@@ -27,16 +29,14 @@ public struct Matrix: Sendable {
 
   /// Adds the outcome of a kernel's guest.
   public mutating func add(_ kernel: String, _ outcome: GuestSession.Outcome) {
-    let version = outcome.start.flatMap {
-      KernelVersion(release: $0.release, procVersion: "Linux version \($0.release) \($0.build)")
-    }
+    let version = outcome.start?.kernelVersion
     var results: [CaseName: CaseResult] = [:]
     for result in outcome.results { results[result.case] = result }
     if cases.isEmpty { cases = outcome.start?.cases ?? [] }
     let isComplete = outcome.start.map { $0.cases.count == outcome.results.count } ?? false
     columns.append(
       Column(
-        kernel: kernel, version: version, results: results,
+        kernel: kernel, start: outcome.start, version: version, results: results,
         failure: failure(outcome, isComplete: isComplete),
         seconds: outcome.guest.seconds))
   }
@@ -136,6 +136,9 @@ public struct Matrix: Sendable {
     struct Entry: Encodable {
       var kernel: String
       var version: String?
+      var machine: String?
+      var pageSize: Int?
+      var byteOrder: String?
       var judgement: Judgement
       var result: CaseResult
     }
@@ -147,8 +150,9 @@ public struct Matrix: Sendable {
     let entries = columns.flatMap { column in
       cases.compactMap { column.results[$0] }.map {
         Entry(
-          kernel: column.kernel, version: column.version?.description, judgement: judgement($0, on: column),
-          result: $0)
+          kernel: column.kernel, version: column.version?.description, machine: column.start?.machine,
+          pageSize: column.start?.pageSize, byteOrder: column.start?.byteOrder,
+          judgement: judgement($0, on: column), result: $0)
       }
     }
     let failures = columns.reduce(into: [String: String]()) { $0[$1.kernel] = $1.failure }
