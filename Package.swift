@@ -32,7 +32,8 @@ let package = Package(
       resources: [
         .embedInCode("Catalogue/bugs.txt"), .embedInCode("Export/skeleton.c.in"),
         .embedInCode("Export/settings.c.in"), .embedInCode("Export/report.c.in"),
-        .embedInCode("Export/init.c.in"),
+        .embedInCode("Export/init.c.in"), .embedInCode("Export/hold-fuse.c.in"),
+        .embedInCode("Export/hold-fault.c.in"),
       ],
       swiftSettings: strict),
     .executableTarget(name: "OneShot", dependencies: ["Repro", "CKernel"], swiftSettings: strict),

@@ -83,8 +83,12 @@ struct CEngine: CPart {
   var includes: [String] = []
   var globals = ""
   var setUp = ""
-  /// Body of `static long read_direct(int fd)`: reads IO_END bytes at 0 into `buf`.
+  /// Body of `static long read_direct(int fd)`: reads IO_END bytes at 0 into `buf`. For an engine that
+  /// registers memory, a line `@registered@` stands where it has done so.
   var read: String
+  /// For engines of one system call: an expression that reads into two `parts`, for targets that hold by
+  /// the fault of the last page. Empty for others.
+  var vectored = ""
 }
 
 /// A target in C.
@@ -94,4 +98,6 @@ struct CTarget: CPart {
   var setUp = ""
   /// Body of `static int open_target(int file)`: makes of the held file what is read.
   var open: String
+  /// Whether the read is held by the fault of its last page, and not by FUSE.
+  var holdsByFault = false
 }
