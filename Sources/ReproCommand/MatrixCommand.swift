@@ -68,7 +68,7 @@ struct MatrixCommand: AsyncParsableCommand {
     var matrix = Matrix()
     for (index, name) in titles.enumerated() {
       switch outcomes[index] {
-      case .success(let outcome): matrix.add(name, outcome)
+      case .success(let outcome): matrix.add(name, outcome, on: columns[index].architecture)
       case .failure(let error): matrix.add(name, failure: "\(error)")
       case nil: matrix.add(name, failure: "was not run")
       }

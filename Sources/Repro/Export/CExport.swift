@@ -254,7 +254,7 @@ extension CExport {
     }
     sentences += bug.cve
     for verdict in [Verdict.corrupt, .clean] {
-      let kernels = bug.measured.filter { $0.corrupt == (verdict == .corrupt) }.map(\.version.description)
+      let kernels = bug.kernels(corrupt: verdict == .corrupt)
       if kernels.isEmpty { continue }
       sentences.append("Measured \(verdict.rawValue): \(kernels.joined(separator: ", ")).")
     }

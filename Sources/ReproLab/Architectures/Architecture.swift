@@ -45,6 +45,8 @@ public struct Architecture: Sendable, Equatable {
   public let console: (name: String, device: Console)
   /// What virtio devices are attached to: `pci`, `ccw`.
   public let bus: String
+  /// Scenarios and memories that its guests are known not to have.
+  public let lacks: [String]
   /// The kernels by their short names.
   public let kernels: [KernelProfile]
 
@@ -67,6 +69,9 @@ extension Architecture {
 
   /// The one of that name.
   public static func named(_ name: String) -> Architecture? { all.first { $0.name == name } }
+
+  /// Whether its guests are known not to have what a case is about.
+  func lacks(_ name: CaseName) -> Bool { lacks.contains(name.scenario) || lacks.contains(name.memory) }
 
   /// Reads records.
   /// - Throws: LabError that names the line and what belongs there.
@@ -94,7 +99,7 @@ extension Architecture {
 private struct ArchitectureRecord {
   private static let names = [
     "name", "machine", "page", "order", "debian", "compiler", "qemu", "options", "cpu", "nodes", "console",
-    "bus", "kernels",
+    "bus", "lacks", "kernels",
   ]
 
   let record: RecordJar.Record
@@ -127,7 +132,7 @@ private struct ArchitectureRecord {
       byteOrder: try choice("order", ["little", "big"]), debian: text("debian"),
       compiler: try tool("compiler"), qemu: try tool("qemu"), options: words("options"), cpu: text("cpu"),
       nodes: nodes, console: (console[0], device), bus: try choice("bus", ["pci", "ccw"]),
-      kernels: try kernels())
+      lacks: text("lacks") == "none" ? [] : words("lacks"), kernels: try kernels())
   }
 
   private func kernels() throws -> [KernelProfile] {
