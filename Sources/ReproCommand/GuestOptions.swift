@@ -46,8 +46,12 @@ struct GuestOptions: ParsableArguments {
   func session(
     _ kernel: Kernel, _ plan: Plan, _ exitCodes: ExitCodes, on architecture: Architecture? = nil
   ) throws -> GuestSession {
-    let payload =
-      try architecture.map { GuestSession.Payload.exported($0) } ?? .oneShot(OneShotExecutable.locate(oneShot))
+    let payload: GuestSession.Payload
+    if let architecture {
+      payload = .exported(architecture)
+    } else {
+      payload = .oneShot(try OneShotExecutable.locate(oneShot))
+    }
     var session = GuestSession(kernel: kernel, plan: plan, exitCodes: exitCodes, payload: payload)
     session.accelerator = accelerator
     return session

@@ -93,10 +93,10 @@ struct MatrixCommand: AsyncParsableCommand {
   private func columns(_ names: [String]) throws -> [Column] {
     let architectures = try architectures()
     guard !architectures.isEmpty else { return names.map { Column(kernel: $0) } }
+    let short = Set((Architecture.all.flatMap(\.kernels) + KernelProfiles.standard).map(\.name))
     return names.flatMap { name in
       architectures.compactMap { architecture in
-        let isShort = (Architecture.all.flatMap(\.kernels) + KernelProfiles.standard).contains { $0.name == name }
-        if isShort, !architecture.kernels.contains(where: { $0.name == name }) {
+        if short.contains(name), !architecture.kernels.contains(where: { $0.name == name }) {
           ReportWriter.write("\(architecture.name) has no kernel \(name)\n", to: STDERR_FILENO)
           return nil
         }
@@ -108,7 +108,8 @@ struct MatrixCommand: AsyncParsableCommand {
   private func architectures() throws -> [Architecture] {
     try arch.flatMap { $0.split(separator: ",").map(String.init) }.map { name in
       guard let found = Architecture.named(name) else {
-        throw ValidationError("--arch \(name): one of \(Architecture.names.joined(separator: ", ")) is needed")
+        let known = Architecture.names.joined(separator: ", ")
+        throw ValidationError("--arch \(name): one of \(known) is needed")
       }
       return found
     }

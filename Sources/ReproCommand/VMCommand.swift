@@ -15,7 +15,7 @@ struct VMCommand: AsyncParsableCommand {
       """)
 
   @Option(help: "The kernel to run on.") var kernel: String
-  @Option(help: ArgumentHelp("Architecture of the kernel: \(Architecture.names.joined(separator: ", ")).", valueName: "arch"))
+  @Option(help: "Architecture of the kernel: \(Architecture.names.joined(separator: ", ")).")
   var arch: Architecture?
   @OptionGroup var guest: GuestOptions
   @OptionGroup var options: PlanOptions

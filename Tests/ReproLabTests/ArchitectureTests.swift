@@ -32,7 +32,9 @@ struct ArchitectureTests {
       let names = one.kernels.map(\.name)
       #expect(names.contains("7.2") && names.contains("6.12"), "\(one.name)")
       #expect(one.options.first == "-machine")
-      for name in one.lacks { #expect(Scenario.named(name) != nil || MemoryKind.named(name) != nil, "\(name)") }
+      for name in one.lacks {
+        #expect(Scenario.named(name) != nil || MemoryKind.named(name) != nil, "\(name)")
+      }
     }
   }
 
@@ -50,7 +52,8 @@ struct ArchitectureTests {
       ("page: 4096", "page: 5000", "architectures.txt:3:"), ("order: little", "order: middle", ":4:"),
       ("compiler: cc gcc", "compiler: cc", "names no package"), ("nodes: 2", "nodes: 3", ":10:"),
       ("console: ttyAMA0 serial", "console: ttyAMA0 smoke", "is no console"),
-      ("bus: pci", "bus: isa", "write pci or ccw"), ("bus: pci", "bus: pci\nspeed: 9", "there is no field 'speed'"),
+      ("bus: pci", "bus: isa", "write pci or ccw"),
+      ("bus: pci", "bus: pci\nspeed: 9", "there is no field 'speed'"),
       ("cpu: max\n", "", "has no 'cpu'"), ("6.1 debian", "debian", "fields instead of 2"),
       ("name: a", "name: a\nname: b", "already on line 1"),
     ])
@@ -84,7 +87,8 @@ struct ArchitectureTests {
   func options() throws {
     let s390 = try #require(Architecture.named("s390x"))
     let machine = GuestMachine.of(s390)
-    #expect(machine.options(.tcg).starts(with: ["-machine", "s390-ccw-virtio", "-accel", "tcg,thread=multi"]))
+    #expect(
+      machine.options(.tcg).starts(with: ["-machine", "s390-ccw-virtio", "-accel", "tcg,thread=multi"]))
     #expect(machine.console("c") == ["-device", "sclpconsole,chardev=c"] && machine.bus == "ccw")
     #expect(!machine.options(.tcg).contains("-numa"))
     let arm = GuestMachine.of(try #require(Architecture.named("arm64")))

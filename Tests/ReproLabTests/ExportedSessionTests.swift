@@ -39,7 +39,8 @@ struct ExportedSessionTests {
       console: console + (onConsole ? all.map { "\($0)\r\n" }.joined() : ""), lines: onConsole ? [] : all)
     let guest = try FakeGuest([boot])
     var plan = Plan(Selection(scenarios: Self.names), seed: Seed(1))
-    for (key, value) in [("engine", "pread"), ("schedule", "staged"), ("memory", "anon"), ("target", "held")] {
+    for (key, value) in [("engine", "pread"), ("schedule", "staged"), ("memory", "anon"), ("target", "held")]
+    {
       try plan.set(key, value)
     }
     let template = try guest.session(plan)

@@ -112,7 +112,9 @@ struct PackagedKernelTests {
       let missing = await #expect(throws: LabError.self) { try await resolve("/nowhere/a.rpm", folder) }
       #expect(missing?.problem == "/nowhere/a.rpm: no such package")
       try Data("no package".utf8).write(to: URL(filePath: folder.appending("bad.deb")))
-      let bad = await #expect(throws: LabError.self) { try await resolve(folder.appending("bad.deb"), folder) }
+      let bad = await #expect(throws: LabError.self) {
+        try await resolve(folder.appending("bad.deb"), folder)
+      }
       #expect(bad?.problem.contains("cannot be unpacked") == true)
     }
   }

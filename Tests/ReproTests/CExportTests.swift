@@ -178,7 +178,8 @@ struct CExportTests {
     #expect(result.count.lostTrials == trials.count(where: \.isLoss))
     #expect(result.count.exposedTrials == trials.count(where: \.isExposure))
     for trial in trials where trial.isLoss {
-      #expect(trial.damage.first?.kind == .lostRead && trial.isExplained && trial.frameBefore != trial.frameAfter)
+      #expect(
+        trial.damage.first?.kind == .lostRead && trial.isExplained && trial.frameBefore != trial.frameAfter)
     }
   }
 

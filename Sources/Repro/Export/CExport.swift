@@ -96,7 +96,7 @@ public struct CExport {
     // What the second look finds has another name where the hazard only shows then.
     values["kinds"] =
       scenario.losses.contains(.lostAfterSwap)
-      ? "look[0] == 's' ? \"\(Damage.Kind.lostAfterSwap.rawValue)\" : KIND(i, found)" : "KIND(i, found)"
+      ? "look[0] == 's' ? \"\(Damage.Kind.lostAfterSwap.rawValue)\" : kind_of(i, found)" : "kind_of(i, found)"
     values["unasked"] =
       fragment.unasked.isEmpty
       ? "" : "if (!exposures)\n\tEND(SKIPPED, \"not asked: \(fragment.unasked)\");"
@@ -160,22 +160,12 @@ public struct CExport {
 
   private var report: String {
     let name = one.name
-    let lane = [
-      "memory": name.memory, "engine": name.engine, "target": name.target,
-      "schedule": name.schedule.rawValue,
-    ]
-    func members(_ keys: [String], _ values: [String: String]) -> String {
-      keys.map { #"\"\#($0)\":\"\#(values[$0] ?? "")\""# }.joined(separator: ",")
-    }
-    let axes = ["memory", "engine", "target", "schedule"]
-    let whole = lane.merging(["name": "\(name)", "scenario": name.scenario]) { one, _ in one }
+    let losses = Damage.Kind.allCases.filter(scenario.losses.contains).map(\.rawValue)
     return Self.template(PackageResources.report_c_in).filled([
-      "case": members(["name", "scenario"], whole) + "," + members(axes, lane),
-      "lane": members(axes, lane), "schema": String(RunStart.currentSchema), "version": Campaign.version,
-      "losses": Damage.Kind.allCases.filter(scenario.losses.contains).map(\.rawValue)
-        .joined(separator: ", "),
-      "role": scenario.role.rawValue, "target": name.target, "path": one.path(on: one.target.kind.path ?? .block).rawValue, "name": scenario.name,
-      "summary": scenario.summary,
+      "case": "\(name)", "name": name.scenario, "memory": name.memory, "engine": name.engine,
+      "target": name.target, "schema": String(RunStart.currentSchema), "version": Campaign.version,
+      "losses": losses.joined(separator: ", "), "role": scenario.role.rawValue,
+      "path": one.path(on: one.target.kind.path ?? .block).rawValue, "summary": scenario.summary,
       "putBack": files.isEmpty ? "" : "put_back(0);",
     ])
   }
@@ -237,9 +227,9 @@ extension CExport {
     if scenario.steps.actsBeforeIssue {
       return "The page is put in danger and stored to while it is registered, and then read into."
     }
-    let holder = target.holdsByFault ? "The missing last page of an O_DIRECT read" : "A FUSE server in this program"
-    return "\(holder) holds \(target.holdsByFault ? "it" : "an O_DIRECT read") in flight until the page under it "
-      + "has been put in danger and stored to, so one trial decides."
+    let holder = target.holdsByFault ? "A missing last page" : "A FUSE server in this program"
+    return "\(holder) holds an O_DIRECT read in flight until the page under it has been put in danger and "
+      + "stored to, so one trial decides."
   }
 
   private func describe(_ bug: Bug) -> String {

@@ -57,7 +57,8 @@ public struct DebianKernel: Sendable, Equatable {
     return try cached(entry, architecture)
   }
 
-  private func cached(_ entry: String, _ architecture: Architecture?, remedy: String? = nil) throws -> Kernel {
+  private func cached(_ entry: String, _ architecture: Architecture?, remedy: String? = nil) throws -> Kernel
+  {
     try Kernel(
       unpacked: entry, name: description, architecture: architecture, remedy: remedy ?? "remove \(entry)")
   }
@@ -101,7 +102,8 @@ struct PrivateApt: Sendable {
     [
       "Dir::Etc::SourceList=\(folder)/suite.sources", "Dir::Etc::SourceParts=-",
       "Dir::State::Lists=\(folder)/lists", "Dir::Cache=\(folder)", "Dir::Cache::Archives=\(folder)/archives",
-      "APT::Architecture=\(architecture)", "APT::Architectures=\(architecture)", "APT::Sandbox::User=", "Acquire::Retries=3",
+      "APT::Architecture=\(architecture)", "APT::Architectures=\(architecture)", "APT::Sandbox::User=",
+      "Acquire::Retries=3",
       "Acquire::Languages=none",
     ].flatMap { ["-o", $0] }
   }
@@ -144,7 +146,8 @@ struct PrivateApt: Sendable {
   }
 
   private func unknown(_ package: String) async -> LabError {
-    let search = ["search", "--names-only", "^linux-image(-[0-9.]+)?-\(architecture == "amd64" ? "(cloud-)?amd64" : "[a-z]+[a-z0-9-]*")$"]
+    let flavour = architecture == "amd64" ? "(cloud-)?amd64" : "[a-z]+[a-z0-9-]*"
+    let search = ["search", "--names-only", "^linux-image(-[0-9.]+)?-\(flavour)$"]
     let text = (try? await HostTool.aptCache.run(options + search))?.text ?? ""
     let names = text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) }
     return LabError(

@@ -55,7 +55,8 @@ public struct PackagedKernel: Sendable, Equatable {
     let outcome =
       isDeb && hasDpkg
       ? try await HostTool.dpkg.run(["-x", file, tree])
-      : isDeb ? try await unpackArchive(file, tree) : try await HostTool.bsdtar.run(["-xf", file, "-C", tree])
+      : isDeb
+        ? try await unpackArchive(file, tree) : try await HostTool.bsdtar.run(["-xf", file, "-C", tree])
     guard outcome.succeeded else {
       throw LabError("\(file): cannot be unpacked: \(outcome.complaint)", remedy: "download it again")
     }
