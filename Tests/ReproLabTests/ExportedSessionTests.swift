@@ -93,7 +93,7 @@ struct ExportedSessionTests {
   func noCompiler() async throws {
     var text = try #require(
       String(contentsOf: Self.records, encoding: .utf8).components(separatedBy: "\n\n")
-        .first { $0.hasPrefix("name: s390x") })
+        .first { $0.contains("name: s390x\n") })
     text = text.replacing("compiler: s390x-linux-gnu-gcc", with: "compiler: no-such-gcc")
     let machine = try #require(try Architecture.parse(text).first)
     let programs = try ExportedPrograms(Plan(Selection(scenarios: ["fork"]), seed: Seed(1)))

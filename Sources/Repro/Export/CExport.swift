@@ -99,7 +99,7 @@ public struct CExport {
       ? "look[0] == 's' ? \"\(Damage.Kind.lostAfterSwap.rawValue)\" : kind_of(i, found)" : "kind_of(i, found)"
     values["unasked"] =
       fragment.unasked.isEmpty
-      ? "" : "if (!exposures)\n\tEND(SKIPPED, \"not asked: \(fragment.unasked)\");"
+      ? "" : "if (!exposures)\n\tEND(SKIPPED, \"not asked: %s\",\n\t    \"\(fragment.unasked)\");"
     values["report"] = report
     values["init"] = String(decoding: PackageResources.init_c_in, as: UTF8.self)
     values["trials"] = String(plan.limits(.staged).trials)
