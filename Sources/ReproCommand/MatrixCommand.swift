@@ -43,6 +43,7 @@ struct MatrixCommand: AsyncParsableCommand {
     let names = kernels.split(separator: ",").map(String.init)
     if names.isEmpty { throw ValidationError("--kernels names none") }
     let columns = try columns(names)
+    if columns.isEmpty { throw ValidationError("none of these architectures has any of these kernels") }
     var guest = guest
     if columns.contains(where: { $0.architecture == nil }) {
       guest.oneShot = try OneShotExecutable.locate(guest.oneShot)
