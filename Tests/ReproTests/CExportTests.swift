@@ -87,7 +87,7 @@ struct CExportTests {
     #expect(throws: PlanError.self) { try Self.export("fork-read2.pread.scratch.staged") }
   }
 
-  @Test("every case that stages one of them is exported, and is a program of at most 650 lines")
+  @Test("every case that stages one of them is exported, and is a program of at most 700 lines")
   func everyCase() throws {
     var selection = Selection(scenarios: Self.exportable)
     selection.isExhaustive = true
@@ -99,7 +99,7 @@ struct CExportTests {
     for one in cases {
       let lines = try CExport(one).source.split(separator: "\n", omittingEmptySubsequences: false)
       // A third of it is what every program can do: tell programs, and be process 1.
-      #expect(lines.count <= 650, "\(one.name): \(lines.count)")
+      #expect(lines.count <= 700, "\(one.name): \(lines.count)")
     }
   }
 
@@ -132,10 +132,17 @@ struct CExportTests {
   @Test("it compiles without a warning", .enabled(if: hasCompiler), arguments: all)
   func compiles(name: String) throws { _ = try Programs().compile(name) }
 
-  @Test("it runs here", .serialized, .enabled(if: canRun), arguments: all)
+  @Test("it runs here, and tells people and programs", .serialized, .enabled(if: canRun), arguments: all)
   func runs(text: String) throws {
     let programs = try Programs()
-    let (status, output) = try Programs.run(programs.compile(text), ["5"])
+    let program = try programs.compile(text)
+    // One after the other: both change what the host has for KSM, and put it back.
+    try tellsPeople(text, program)
+    try tellsPrograms(text, program)
+  }
+
+  private func tellsPeople(_ text: String, _ program: String) throws {
+    let (status, output) = try Programs.run(program, ["5"])
     let lines = output.split(separator: "\n")
     let last = try #require(lines.last)
     // It says where it runs: nothing in it rests on that.
@@ -152,11 +159,10 @@ struct CExportTests {
     #expect(try (status == 1) == mustLose(text), "\(output)")
   }
 
-  @Test("with --json it tells the suite's own events", .serialized, .enabled(if: canRun), arguments: all)
-  func events(text: String) throws {
-    let programs = try Programs()
+  /// With --json it tells the suite's own events.
+  private func tellsPrograms(_ text: String, _ program: String) throws {
     let name = try #require(CaseName(text))
-    let (status, output) = try Programs.run(programs.compile(text), ["--json", "4"])
+    let (status, output) = try Programs.run(program, ["--json", "4"])
     let events = try output.split(separator: "\n").map {
       try JSONDecoder().decode(Event.self, from: Data($0.utf8))
     }
