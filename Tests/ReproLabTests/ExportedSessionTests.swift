@@ -110,7 +110,7 @@ struct ExportedSessionTests {
   func leftOut() throws {
     var plan = Plan(Selection(scenarios: ["fork"]), seed: Seed(1))
     let programs = try ExportedPrograms(plan)
-    #expect(programs.leftOut.map(\.case.target) == ["held-nfs"])
+    #expect(programs.leftOut.map(\.case.target).contains("held-nfs"))
     #expect(programs.cases.contains { $0.target.kind.name == "scratch" })
     try plan.set("schedule", "race")
     #expect(throws: LabError.self) { try ExportedPrograms(plan) }
