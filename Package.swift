@@ -31,14 +31,16 @@ let package = Package(
       name: "Repro", dependencies: ["CKernel", "CLibaio", system],
       resources: [
         .embedInCode("Catalogue/bugs.txt"), .embedInCode("Export/skeleton.c.in"),
-        .embedInCode("Export/settings.c.in"),
+        .embedInCode("Export/settings.c.in"), .embedInCode("Export/report.c.in"),
+        .embedInCode("Export/init.c.in"), .embedInCode("Export/hold-fuse.c.in"),
+        .embedInCode("Export/hold-fault.c.in"),
       ],
       swiftSettings: strict),
     .executableTarget(name: "OneShot", dependencies: ["Repro", "CKernel"], swiftSettings: strict),
     .target(
       name: "ReproLab",
       dependencies: ["Repro", system, .product(name: "Subprocess", package: "swift-subprocess")],
-      resources: [.embedInCode("kernels.txt")],
+      resources: [.embedInCode("kernels.txt"), .embedInCode("Architectures/architectures.txt")],
       swiftSettings: strict),
     .executableTarget(
       name: "ReproCommand",

@@ -6,6 +6,7 @@
 #   ./run.sh build                build only: .build/release/repro and its static guest executable
 #   ./run.sh test [--guest]       lint, tests, data races; --guest also boots old kernels
 #   ./run.sh matrix [OPTION...]   build, then `repro matrix OPTION...`: scenarios by kernels
+#   ./run.sh architectures        build, then the staged scenarios on every architecture, as Markdown
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -13,7 +14,7 @@ cd "$(dirname "$0")"
 static_folder=.build-static
 python_folder=.build-python
 # Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
-guest_tests=27
+guest_tests=28
 
 say() { printf '+ %s\n' "$*" >&2; }
 
@@ -55,6 +56,24 @@ need_guests() {
   need e2fsprogs /usr/sbin/mkfs.ext4
   need xfsprogs /usr/sbin/mkfs.xfs
   need btrfs-progs /usr/bin/mkfs.btrfs /usr/sbin/mkfs.btrfs
+  install_missing
+}
+
+# Compilers and emulators of the architectures named, as fixtures/architectures.txt has them.
+need_architectures() {
+  local name tool package field packages
+  for name in "$@"; do
+    for field in compiler qemu; do
+      read -r tool packages < <(awk -v name="$name" -v field="$field:" \
+        '$1 == "name:" { found = $2 == name } found && $1 == field { $1 = ""; print }' fixtures/architectures.txt)
+      for package in $packages; do
+        case $package in
+          libc6-dev*) need "$package" "/usr/share/doc/$package" ;;
+          *) need "$package" "/usr/bin/$tool" ;;
+        esac
+      done
+    done
+  done
   install_missing
 }
 
@@ -116,6 +135,7 @@ run_tests() {
     swift test --sanitize thread --scratch-path .build-thread --quiet --filter 'ReproTests|ReproLabTests'
   if [ "${1:-}" = --guest ]; then
     need_guests
+    need_architectures x86-64 arm64
     build
     say guest tests
     # One after the other: two guests at a time on two CPUs leave a race too few exposures.
@@ -165,6 +185,14 @@ case "${1:-}" in
   build) build ;;
   soak) soak "${2:-100}" ;;
   test) run_tests "${2:-}" ;;
+  architectures)
+    mapfile -t names < <(awk '$1 == "name:" { print $2 }' fixtures/architectures.txt)
+    need_guests
+    need_architectures "${names[@]}"
+    build
+    exec .build/release/repro matrix --arch "$(IFS=,; echo "${names[*]}")" --kernels 6.1,7.2 \
+      --schedule staged --format markdown
+    ;;
   matrix)
     shift
     need_guests

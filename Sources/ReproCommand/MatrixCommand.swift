@@ -19,6 +19,13 @@ struct MatrixCommand: AsyncParsableCommand {
 
   @Option(help: "Kernels, separated by commas.")
   var kernels: String = KernelProfiles.names.joined(separator: ",")
+  @Option(
+    help: ArgumentHelp(
+      """
+      Architectures, separated by commas, of kernels that run exported programs: \
+      \(Architecture.names.joined(separator: ", ")). Repeatable.
+      """))
+  var arch: [String] = []
   @Option(help: "table, markdown or json.") var format: Format = .table
   @Option(help: "Guests at the same time.") var jobs: Int = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
   @OptionGroup var guest: GuestOptions
@@ -28,31 +35,41 @@ struct MatrixCommand: AsyncParsableCommand {
     if jobs < 1 { throw ValidationError("--jobs \(jobs): a number above 0 is needed") }
     if guest.modules != nil { throw ValidationError("--modules goes with one kernel: use 'repro vm'") }
     try options.parts.requireGuestTarget()
+    _ = try architectures()
   }
 
   func run() async throws {
     let plan = try options.plan()
     let names = kernels.split(separator: ",").map(String.init)
     if names.isEmpty { throw ValidationError("--kernels names none") }
+    let columns = try columns(names)
+    if columns.isEmpty { throw ValidationError("none of these architectures has any of these kernels") }
     var guest = guest
-    guest.oneShot = try OneShotExecutable.locate(guest.oneShot)
-    let kernels = try await interruptible(.default) {
-      try await KernelSource.resolve(all: names) { ReportWriter.write("\($0)\n", to: STDERR_FILENO) }
+    if columns.contains(where: { $0.architecture == nil }) {
+      guest.oneShot = try OneShotExecutable.locate(guest.oneShot)
+      // A KVM that does not answer costs its limit once, not once a kernel.
+      guest.accelerator = try await guest.accelerator.probed()
     }
-    // A KVM that does not answer costs its limit once, not once a kernel.
-    guest.accelerator = try await guest.accelerator.probed()
+    let kernels = try await interruptible(.default) {
+      try await KernelSource.resolve(all: columns.map { ($0.kernel, $0.architecture) }) {
+        ReportWriter.write("\($0)\n", to: STDERR_FILENO)
+      }
+    }
     let described = guest
-    let pool = GuestPool(jobs: jobs) { index in try described.session(kernels[index], plan, .default) }
+    let pool = GuestPool(jobs: jobs) { index in
+      try described.session(kernels[index], plan, .default, on: columns[index].architecture)
+    }
+    let titles = columns.map(\.title)
     let outcomes = try await interruptible(.default) {
-      await pool.run(names) { kernel, count in
-        ReportWriter.write("\(kernel): done (\(count) of \(names.count))\n", to: STDERR_FILENO)
+      await pool.run(titles) { title, count in
+        ReportWriter.write("\(title): done (\(count) of \(titles.count))\n", to: STDERR_FILENO)
       }
     }
     if let signal = Interrupts.signal { throw ExitCode(ExitCodes.default.code(interruptedBy: signal)) }
     var matrix = Matrix()
-    for (index, name) in names.enumerated() {
+    for (index, name) in titles.enumerated() {
       switch outcomes[index] {
-      case .success(let outcome): matrix.add(name, outcome)
+      case .success(let outcome): matrix.add(name, outcome, on: columns[index].architecture)
       case .failure(let error): matrix.add(name, failure: "\(error)")
       case nil: matrix.add(name, failure: "was not run")
       }
@@ -63,5 +80,39 @@ struct MatrixCommand: AsyncParsableCommand {
     case .json: print(try matrix.json())
     }
     throw ExitCode(matrix.exitCode)
+  }
+
+  /// A kernel, and the architecture whose it is; none for the suite's own guests.
+  private struct Column {
+    var kernel: String
+    var architecture: Architecture?
+
+    var title: String { (architecture.map { "\($0.name) " } ?? "") + kernel }
+  }
+
+  /// Kernel by kernel, each with the architectures that have it.
+  private func columns(_ names: [String]) throws -> [Column] {
+    let architectures = try architectures()
+    guard !architectures.isEmpty else { return names.map { Column(kernel: $0) } }
+    let short = Set((Architecture.all.flatMap(\.kernels) + KernelProfiles.standard).map(\.name))
+    return names.flatMap { name in
+      architectures.compactMap { architecture in
+        if short.contains(name), !architecture.kernels.contains(where: { $0.name == name }) {
+          ReportWriter.write("\(architecture.name) has no kernel \(name)\n", to: STDERR_FILENO)
+          return nil
+        }
+        return Column(kernel: name, architecture: architecture)
+      }
+    }
+  }
+
+  private func architectures() throws -> [Architecture] {
+    try arch.flatMap { $0.split(separator: ",").map(String.init) }.map { name in
+      guard let found = Architecture.named(name) else {
+        let known = Architecture.names.joined(separator: ", ")
+        throw ValidationError("--arch \(name): one of \(known) is needed")
+      }
+      return found
+    }
   }
 }

@@ -8,11 +8,15 @@ struct VMCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vm", abstract: "Run scenarios on another kernel, in a QEMU guest.",
     discussion: """
-      A kernel is a bzImage or vmlinux, debian:SUITE/PACKAGE, or one of \
+      A kernel is a bzImage or vmlinux, a .deb, an .rpm or a folder of either, debian:SUITE/PACKAGE, or one of \
       \(KernelProfiles.names.joined(separator: ", ")). \(KernelOptions.text).
+
+      With --arch the staged scenarios run as exported C programs, compiled for that architecture.
       """)
 
   @Option(help: "The kernel to run on.") var kernel: String
+  @Option(help: "Architecture of the kernel: \(Architecture.names.joined(separator: ", ")).")
+  var arch: Architecture?
   @OptionGroup var guest: GuestOptions
   @OptionGroup var options: PlanOptions
   @OptionGroup var report: ReportOptions
@@ -20,7 +24,7 @@ struct VMCommand: AsyncParsableCommand {
   func validate() throws { try options.parts.requireGuestTarget() }
 
   func run() async throws {
-    let session = try await guest.session(kernel, try options.plan(), report.exitCodes)
+    let session = try await guest.session(kernel, try options.plan(), report.exitCodes, on: arch)
     let writer = try report.writer()
     let end = try await guest.run(session, writer).end
     if let failure = writer.failure { throw ValidationError("the report is incomplete: \(failure)") }

@@ -7,6 +7,10 @@ public struct Matrix: Sendable {
   public struct Column: Sendable {
     /// The kernel's name.
     public var kernel: String
+    /// Whose exported programs ran; nil for the suite itself.
+    public var architecture: Architecture?
+    /// What it ran on, as the guest told it.
+    public var start: RunStart?
     /// Its version, if the guest told it.
     public var version: KernelVersion?
     /// The results by case.
@@ -26,17 +30,18 @@ public struct Matrix: Sendable {
   public init() {}
 
   /// Adds the outcome of a kernel's guest.
-  public mutating func add(_ kernel: String, _ outcome: GuestSession.Outcome) {
-    let version = outcome.start.flatMap {
-      KernelVersion(release: $0.release, procVersion: "Linux version \($0.release) \($0.build)")
-    }
+  /// - Parameter architecture: whose exported programs ran; nil for the suite itself.
+  public mutating func add(
+    _ kernel: String, _ outcome: GuestSession.Outcome, on architecture: Architecture? = nil
+  ) {
+    let version = outcome.start?.kernelVersion
     var results: [CaseName: CaseResult] = [:]
     for result in outcome.results { results[result.case] = result }
     if cases.isEmpty { cases = outcome.start?.cases ?? [] }
     let isComplete = outcome.start.map { $0.cases.count == outcome.results.count } ?? false
     columns.append(
       Column(
-        kernel: kernel, version: version, results: results,
+        kernel: kernel, architecture: architecture, start: outcome.start, version: version, results: results,
         failure: failure(outcome, isComplete: isComplete),
         seconds: outcome.guest.seconds))
   }
@@ -56,9 +61,10 @@ public struct Matrix: Sendable {
     columns.append(Column(kernel: kernel, version: nil, results: [:], failure: failure, seconds: 0))
   }
 
-  /// How a cell compares with the catalogue.
+  /// How a cell compares with the catalogue. Of what an architecture is known to lack, nothing is expected.
   public func judgement(_ result: CaseResult, on column: Column) -> Judgement {
-    Judgement(result, on: column.version)
+    if result.verdict == .skipped, column.architecture?.lacks(result.case) == true { return .unknown }
+    return Judgement(result, on: column.version)
   }
 
   private var judgements: [Judgement] {
@@ -108,7 +114,7 @@ public struct Matrix: Sendable {
     for column in columns {
       for name in cases {
         guard let result = column.results[name], let remark = result.remark(on: column.version),
-          judgement(result, on: column) != .expected
+          ![.expected, .unknown].contains(judgement(result, on: column))
         else { continue }
         lines.append("\(column.kernel): \(remark)")
       }
@@ -136,6 +142,10 @@ public struct Matrix: Sendable {
     struct Entry: Encodable {
       var kernel: String
       var version: String?
+      var architecture: String?
+      var machine: String?
+      var pageSize: Int?
+      var byteOrder: String?
       var judgement: Judgement
       var result: CaseResult
     }
@@ -147,8 +157,10 @@ public struct Matrix: Sendable {
     let entries = columns.flatMap { column in
       cases.compactMap { column.results[$0] }.map {
         Entry(
-          kernel: column.kernel, version: column.version?.description, judgement: judgement($0, on: column),
-          result: $0)
+          kernel: column.kernel, version: column.version?.description,
+          architecture: column.architecture?.name, machine: column.start?.machine,
+          pageSize: column.start?.pageSize, byteOrder: column.start?.byteOrder,
+          judgement: judgement($0, on: column), result: $0)
       }
     }
     let failures = columns.reduce(into: [String: String]()) { $0[$1.kernel] = $1.failure }

@@ -36,6 +36,18 @@ struct MatrixInputTests {
     for word in words { #expect(end.errors.contains(word), "\(end.errors)") }
   }
 
+  @Test("so are architectures that are none, and kernels that they lack")
+  func architectures() throws {
+    let unknown = try refused("--arch", "arm64,vax", "fork")
+    #expect(
+      unknown.code == 2 && unknown.errors.contains("--arch vax: one of x86-64, arm64"), "\(unknown.errors)")
+    let lacking = try refused("--arch", "arm64-16k,riscv64", "--kernels", "6.1", "fork")
+    #expect(lacking.code == 2 && lacking.errorLines.contains("arm64-16k has no kernel 6.1"))
+    #expect(lacking.errorLines.last?.contains("none of these architectures has any of these kernels") == true)
+    let bad = try refused("--arch", "arm64", "--kernels", "nope", "fork")
+    #expect(bad.code == 2 && bad.errors.contains("'nope' is no kernel; give one of 6.1, 6.12, 7.2"))
+  }
+
   @Test("the help tells the exit codes")
   func help() throws {
     let end = try StartedProgram.run("matrix", "--help")

@@ -147,7 +147,8 @@ struct GuestEndingTests {
       .finished(status: 1), .panic(lines: []), .oops(lines: ["BUG: x"]), .initDied(code: 1, lines: []),
       .unreported(tail: []), .hung(silent: true, tail: ["a", "b"]), .hung(silent: false, tail: []),
       .noBoot(.badImage(message: "m")), .noBoot(.panic(lines: [])), .noBoot(.noConsoleOutput),
-      .noBoot(.stopped(tail: [])), .qemuMissing(name: "qemu-system-x86_64"), .qemuFailed(message: "m"),
+      .noBoot(.stopped(tail: [])), .qemuMissing(name: "qemu-system-x86_64", package: "qemu-system-x86"),
+      .qemuFailed(message: "m"),
       .killed(signal: 9),
     ]
     for ending in endings { #expect(!ending.description.contains("\n")) }

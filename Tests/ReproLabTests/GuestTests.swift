@@ -130,6 +130,7 @@ struct GuestTests {
     let run = GuestRun(
       kernel: try await kernel(), initExecutable: try await TinyInit.build(in: folder), plan: "",
       qemu: "qemu-system-nowhere")
-    #expect(try await run.run().ending == .qemuMissing(name: "qemu-system-nowhere"))
+    #expect(
+      try await run.run().ending == .qemuMissing(name: "qemu-system-nowhere", package: "qemu-system-x86"))
   }
 }

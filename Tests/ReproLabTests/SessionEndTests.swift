@@ -18,7 +18,7 @@ struct SessionEndTests {
   private static let died: [GuestEnding] = [
     .panic(lines: ["Kernel panic - not syncing: x"]), .oops(lines: ["BUG: x"]), .killed(signal: 9),
     .initDied(code: 1, lines: []), .unreported(tail: []), .hung(silent: true, tail: []),
-    .noBoot(.noConsoleOutput), .qemuMissing(name: "q"), .qemuFailed(message: "m"),
+    .noBoot(.noConsoleOutput), .qemuMissing(name: "q", package: "qemu-system-x86"), .qemuFailed(message: "m"),
   ]
 
   @Test(

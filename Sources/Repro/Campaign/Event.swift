@@ -26,6 +26,8 @@ public struct RunStart: Sendable, Codable, Equatable {
   public var build: String
   /// `uname -m`.
   public var machine: String
+  /// `little` or `big`; nil where nobody asked.
+  public var byteOrder: String?
   /// Bytes.
   public var pageSize: Int
   /// CPUs online.

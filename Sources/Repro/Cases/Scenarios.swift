@@ -104,7 +104,7 @@ extension Scenario {
       engine: engine,
       losses: losses,
       raceObstacle: steps == .held() ? nil : "its steps have an order that a race does not keep",
-      c: c ?? (steps == .registered ? nil : ForkHazard.cFragment(child))
+      c: c ?? ForkHazard.cFragment(child)
     ) { depth throws(KernelError) in try ForkHazard(child, depth: depth) }
   }
 

@@ -28,7 +28,7 @@ extension Bug {
   /// `corrupt 5.10.223, 6.1.176; clean 6.12.117`, or a dash.
   fileprivate var results: String {
     let kinds = [true, false].compactMap { corrupt -> String? in
-      let versions = measured.filter { $0.corrupt == corrupt }.map(\.version.description)
+      let versions = kernels(corrupt: corrupt)
       guard !versions.isEmpty else { return nil }
       return (corrupt ? "corrupt " : "clean ") + versions.joined(separator: ", ")
     }

@@ -101,6 +101,8 @@ extension Bug {
   public struct Observation: Sendable, Hashable {
     /// The kernel.
     public let version: KernelVersion
+    /// What it was built for, by its name in `fixtures/architectures.txt`; nil for x86-64.
+    public let architecture: String?
     /// Whether the damage was seen there.
     public let corrupt: Bool
   }
@@ -132,6 +134,24 @@ extension Bug.Repair: CustomStringConvertible {
 }
 
 extension Bug.Observation: CustomStringConvertible {
-  /// As in the record: `6.1.176 corrupt`.
-  public var description: String { "\(version) \(corrupt ? "corrupt" : "clean")" }
+  /// As in the record: `6.1.176 corrupt`, `6.1.176 arm64 corrupt`.
+  public var description: String {
+    "\(version) \(architecture.map { "\($0) " } ?? "")\(corrupt ? "corrupt" : "clean")"
+  }
+}
+
+extension Bug {
+  /// The kernels on which a verdict was seen, and on which architectures but x86-64:
+  /// `5.10.223, 6.1.176 (also arm64, s390x)`.
+  func kernels(corrupt: Bool) -> [String] {
+    let seen = measured.filter { $0.corrupt == corrupt }
+    var versions: [KernelVersion] = []
+    for one in seen where !versions.contains(one.version) { versions.append(one.version) }
+    return versions.map { version in
+      let here = seen.filter { $0.version == version }
+      let others = here.compactMap(\.architecture)
+      if others.isEmpty { return "\(version)" }
+      return "\(version) (\(here.count > others.count ? "also " : "")\(others.joined(separator: ", ")))"
+    }
+  }
 }

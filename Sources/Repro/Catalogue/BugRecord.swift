@@ -145,11 +145,15 @@ struct BugRecord {
     var observations: [Bug.Observation] = []
     for part in list("measured", ",") {
       let words = part.parts(" ")
-      guard words.count == 2, let version = KernelVersion(words[0]), ["corrupt", "clean"].contains(words[1])
+      guard (2...3).contains(words.count), let version = KernelVersion(words[0]), let verdict = words.last,
+        ["corrupt", "clean"].contains(verdict)
       else {
-        throw error("measured", "'\(part)' is no observation", "write '6.1.176 corrupt' or '6.5 clean'")
+        throw error(
+          "measured", "'\(part)' is no observation", "write '6.1.176 corrupt', or '6.1.176 arm64 corrupt'")
       }
-      observations.append(Bug.Observation(version: version, corrupt: words[1] == "corrupt"))
+      observations.append(
+        Bug.Observation(
+          version: version, architecture: words.count == 3 ? words[1] : nil, corrupt: verdict == "corrupt"))
     }
     return observations
   }

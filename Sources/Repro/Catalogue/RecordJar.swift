@@ -2,23 +2,23 @@
 ///
 /// A line that starts with white space continues the value above it, a line that starts with `#` is a
 /// comment. The order of fields does not matter, and none may come twice in a record.
-struct RecordJar {
+package struct RecordJar {
   /// A field's text and the line it starts on.
-  struct Field {
-    let line: Int
-    var value: String
+  package struct Field {
+    package let line: Int
+    package var value: String
   }
 
   /// One record.
-  struct Record {
+  package struct Record {
     /// The line of its first field.
-    let line: Int
-    var fields: [String: Field] = [:]
+    package let line: Int
+    package var fields: [String: Field] = [:]
   }
 
-  private(set) var records: [Record] = []
+  package private(set) var records: [Record] = []
 
-  init(parsing text: String) throws(CatalogueError) {
+  package init(parsing text: String) throws(CatalogueError) {
     var current: Record?
     var open: String?
 

@@ -28,6 +28,7 @@ final class IOUringFixedEngine: IOUringEngine {
         open_ring();
       if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &page, 1) < 0)
         END(ERROR, "register the page: %m");
+      @registered@
       result = ring_read(IORING_OP_READ_FIXED, fd);
       syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0);
       return result;

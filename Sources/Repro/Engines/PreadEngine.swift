@@ -40,7 +40,8 @@ final class PreadEngine: Engine {
   static let c = CEngine(
     read: """
       return pread(fd, buf, IO_END, 0);
-      """)
+      """,
+    vectored: "preadv(fd, parts, 2, 0)")
 }
 
 extension Transfer {

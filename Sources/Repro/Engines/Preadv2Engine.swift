@@ -34,5 +34,6 @@ final class Preadv2Engine: Engine {
       struct iovec part = { buf, IO_END };
 
       return preadv2(fd, &part, 1, 0, 0);
-      """)
+      """,
+    vectored: "preadv2(fd, parts, 2, 0, 0)")
 }

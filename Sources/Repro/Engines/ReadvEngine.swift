@@ -38,5 +38,6 @@ final class ReadvEngine: Engine {
       if (lseek(fd, 0, SEEK_SET) < 0)
         return -1;
       return readv(fd, &page, 1);
-      """)
+      """,
+    vectored: "lseek(fd, 0, SEEK_SET) < 0 ? -1 : readv(fd, parts, 2)")
 }

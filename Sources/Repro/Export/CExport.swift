@@ -18,8 +18,12 @@ public struct CExport {
       throw PlanError(
         "\(one.scenario.name) can't be exported: its steps or its write are not for a small program")
     }
-    guard let target = one.target.kind.c else {
-      throw PlanError("\(one.name) can't be exported: only staged cases are, on held or held-block")
+    guard let target = one.target.kind.c, one.schedule == .staged else {
+      let names = TargetKind.all.filter { $0.c != nil }.map(\.name).joined(separator: ", ")
+      throw PlanError("\(one.name) can't be exported: only staged cases are, on \(names)")
+    }
+    if target.holdsByFault, one.scenario.steps.toucher == .secondRead {
+      throw PlanError("\(one.name) can't be exported: a fault holds one read, and this has two")
     }
     self.one = one
     self.fragment = fragment
@@ -46,7 +50,10 @@ public struct CExport {
     func together(_ field: (any CPart) -> String) -> String {
       Self.tabbed(parts.map(field).filter { !$0.isEmpty }.joined(separator: "\n\n"))
     }
-    let includes = Set(parts.flatMap(\.includes) + (files.isEmpty ? [] : ["signal.h"]))
+    let held = target.holdsByFault ? PackageResources.hold_fault_c_in : PackageResources.hold_fuse_c_in
+    let includes = Set(
+      parts.flatMap(\.includes) + (target.holdsByFault ? [] : ["linux/fuse.h", "linux/mount.h"])
+        + (scenario.steps.actsBeforeIssue ? ["poll.h"] : []) + (files.isEmpty ? [] : ["signal.h"]))
     var values: [String: String] = [:]
     values["head"] = head
     values["includes"] = includes.sorted().map { "#include <\($0)>" }.joined(separator: "\n")
@@ -56,7 +63,6 @@ public struct CExport {
       + "STORE_END = \(layout.touch.upperBound) };"
     values["name"] = scenario.name
     values["settings"] = settings
-    values["putBack"] = files.isEmpty ? "" : "put_back(0), "
     values["changeSettings"] = files.isEmpty ? "" : "change_settings();"
     values["globals"] = together(\.globals)
     values["setUp"] = Self.tabbed(parts.map(\.setUp).filter { !$0.isEmpty }.joined(separator: "\n"))
@@ -64,7 +70,13 @@ public struct CExport {
     values["renew"] = Self.tabbed(one.memory.c.renew)
     values["prove"] = Self.tabbed(one.memory.c.prove)
     values["open"] = Self.tabbed(target.open)
-    values["read"] = Self.tabbed(one.engine.c.read)
+    values["read"] = Self.tabbed(read)
+    values["hold"] = String(decoding: held, as: UTF8.self)
+    values["device"] = target.holdsByFault ? "a userfaultfd" : "/dev/fuse"
+    let holds = "held = hold_read(0, IO_END);"
+    let isEarly = scenario.steps.actsBeforeIssue
+    values["holdFirst"] = isEarly ? Self.tabbed(Self.serveUntilDone) : holds
+    values["holdLast"] = isEarly ? "sem_post(&go);\n\(holds)" : ""
     values["stored"] =
       switch scenario.steps.toucher {
       case .store, .remoteStore: "0xc3"
@@ -77,10 +89,19 @@ public struct CExport {
     values["act"] = Self.tabbed(fragment.act)
     values["settle"] =
       fragment.settle.isEmpty
-      ? "" : Self.tabbed(fragment.settle) + "\ngood = good && intact(number, before);"
+      ? "" : Self.tabbed(fragment.settle) + "\ngood = good && intact(\"second\");"
     values["again"] =
       fragment.canBeRefused
       ? "if (!exposed)\t/* refused because of the read, or always? */\n\texposed = act();" : ""
+    // What the second look finds has another name where the hazard only shows then.
+    values["kinds"] =
+      scenario.losses.contains(.lostAfterSwap)
+      ? "look[0] == 's' ? \"\(Damage.Kind.lostAfterSwap.rawValue)\" : kind_of(i, found)" : "kind_of(i, found)"
+    values["unasked"] =
+      fragment.unasked.isEmpty
+      ? "" : "if (!exposures)\n\tEND(SKIPPED, \"not asked: %s\",\n\t    \"\(fragment.unasked)\");"
+    values["report"] = report
+    values["init"] = String(decoding: PackageResources.init_c_in, as: UTF8.self)
     values["trials"] = String(plan.limits(.staged).trials)
     values["enough"] = String(plan.minimumExposures(.staged))
     return Self.withSortedIncludes(Self.template(PackageResources.skeleton_c_in).filled(values))
@@ -119,6 +140,36 @@ public struct CExport {
     ])
   }
 
+  private var read: String {
+    let engine = one.engine.c
+    if target.holdsByFault {
+      return """
+        struct iovec parts[] = { { buf, IO_END }, { trap, TRAP } };
+        long bytes;
+
+        madvise(trap, page_size, MADV_DONTNEED); /* missing again */
+        bytes = \(engine.vectored);
+        return bytes < 0 ? bytes : bytes - TRAP;
+        """
+    }
+    return Self.template(Array(engine.read.utf8)).filled([
+      "registered": scenario.steps.actsBeforeIssue
+        ? "sem_post(&done);\nsem_wait(&go); /* until the page has been put in danger */" : ""
+    ])
+  }
+
+  private var report: String {
+    let name = one.name
+    let losses = Damage.Kind.allCases.filter(scenario.losses.contains).map(\.rawValue)
+    return Self.template(PackageResources.report_c_in).filled([
+      "case": "\(name)", "name": name.scenario, "memory": name.memory, "engine": name.engine,
+      "target": name.target, "schema": String(RunStart.currentSchema), "version": Campaign.version,
+      "losses": losses.joined(separator: ", "), "role": scenario.role.rawValue,
+      "path": one.path(on: one.target.kind.path ?? .block).rawValue, "summary": scenario.summary,
+      "putBack": files.isEmpty ? "" : "put_back(0);",
+    ])
+  }
+
   private static func template(_ bytes: [UInt8]) -> Template {
     Template(String(decoding: bytes, as: UTF8.self))
   }
@@ -147,8 +198,7 @@ extension CExport {
   private var head: String {
     var lines = Self.wrapped(
       """
-      \(scenario.name): \(scenario.summary). A FUSE server in this program holds an O_DIRECT read \
-      in flight until the page under it has been put in danger and stored to, so one trial decides. \
+      \(scenario.name): \(scenario.summary). \(Self.how(target, scenario)) \
       Then the page must hold what was read.
       """)
     if !scenario.drawing.isEmpty {
@@ -160,10 +210,26 @@ extension CExport {
     }
     let needs = ["root"] + one.parts.flatMap(\.needs).map(\.name)
     lines += [""] + Self.wrapped("Needs \(needs.joined(separator: ", ")). Build and run:")
-    lines += ["\tgcc -Wall -Wextra -O2 -static \(scenario.name).c && ./a.out [TRIALS]"]
+    lines += ["\tgcc -Wall -Wextra -O2 -static \(scenario.name).c && ./a.out [--json] [TRIALS]"]
     lines += Self.wrapped("Exits with \(exitCodes { "\($0) \($1.rawValue)" }).")
     lines += Self.wrapped("Written by repro \(Campaign.version): repro export --c \(one.name)")
     return "/*\n" + lines.map { $0.isEmpty ? " *" : " * \($0)" }.joined(separator: "\n") + "\n */"
+  }
+
+  /// Opening the file asks for what only this thread can answer.
+  private static let serveUntilDone = """
+    while (sem_trywait(&done) < 0) /* until the page is registered */
+      if (poll(&(struct pollfd){ dev, POLLIN, 0 }, 1, 1) == 1)
+        serve(-1, 0);
+    """
+
+  private static func how(_ target: CTarget, _ scenario: Scenario) -> String {
+    if scenario.steps.actsBeforeIssue {
+      return "The page is put in danger and stored to while it is registered, and then read into."
+    }
+    let holder = target.holdsByFault ? "A missing last page" : "A FUSE server in this program"
+    return "\(holder) holds an O_DIRECT read in flight until the page under it has been put in danger and "
+      + "stored to, so one trial decides."
   }
 
   private func describe(_ bug: Bug) -> String {
@@ -178,7 +244,7 @@ extension CExport {
     }
     sentences += bug.cve
     for verdict in [Verdict.corrupt, .clean] {
-      let kernels = bug.measured.filter { $0.corrupt == (verdict == .corrupt) }.map(\.version.description)
+      let kernels = bug.kernels(corrupt: verdict == .corrupt)
       if kernels.isEmpty { continue }
       sentences.append("Measured \(verdict.rawValue): \(kernels.joined(separator: ", ")).")
     }

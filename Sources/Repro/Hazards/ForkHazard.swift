@@ -63,7 +63,8 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
         died: "memchr(buf, DATA, page_size) != NULL",
         settle: """
           if (end_child()) {
-            printf("trial %d: LEAK: the child sees data that came after its birth\\n", number);
+            damage = (struct damage){
+              "leaked to child", "child", "second", 0, 1, FILL, DATA };
             good = false;
           }
           """)

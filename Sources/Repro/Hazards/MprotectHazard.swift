@@ -29,7 +29,8 @@ final class MprotectHazard: Hazard, Sendable {
       *(volatile unsigned char *)(buf + STORE_START) = STORE;
       getrusage(RUSAGE_THREAD, &after);
       return after.ru_minflt != before.ru_minflt; /* no write fault: nothing asked */
-      """)
+      """,
+    unasked: "mprotect to read-only and back returned, and no write fault followed")
 
   /// The same, then fork.
   static let cThenFork: CFragment = {

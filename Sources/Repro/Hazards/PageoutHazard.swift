@@ -47,7 +47,7 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
       return true;
       """,
     settle: """
-      if (act()) /* so it was refused because of the read; a dirty bit lost with it shows now */
+      if (act()) /* so the read was why it was refused; a lost dirty bit shows now */
         exposed = true;
       """)
 

@@ -30,6 +30,9 @@ struct CFragment: CPart {
   /// Whether the kernel may refuse. Then the same is tried on the same page without I/O: what is
   /// refused both times shows nothing.
   var canBeRefused = false
+  /// Why a hazard that is never refused may ask nothing, in words: then `act` says `false`, and trials
+  /// of which none asked anything skip the case. Empty where every trial asks.
+  var unasked = ""
 }
 
 extension CFragment {
@@ -80,8 +83,12 @@ struct CEngine: CPart {
   var includes: [String] = []
   var globals = ""
   var setUp = ""
-  /// Body of `static long read_direct(int fd)`: reads IO_END bytes at 0 into `buf`.
+  /// Body of `static long read_direct(int fd)`: reads IO_END bytes at 0 into `buf`. For an engine that
+  /// registers memory, a line `@registered@` stands where it has done so.
   var read: String
+  /// For engines of one system call: an expression that reads into two `parts`, for targets that hold by
+  /// the fault of the last page. Empty for others.
+  var vectored = ""
 }
 
 /// A target in C.
@@ -91,4 +98,6 @@ struct CTarget: CPart {
   var setUp = ""
   /// Body of `static int open_target(int file)`: makes of the held file what is read.
   var open: String
+  /// Whether the read is held by the fault of its last page, and not by FUSE.
+  var holdsByFault = false
 }

@@ -18,7 +18,7 @@ public struct HumanReport: Report {
       self.start = start
       return [
         "repro \(start.version) on Linux \(start.release) \(start.machine), \(start.processors) CPUs, "
-          + "\(start.pageSize)-byte pages",
+          + "\(start.pageSize)-byte pages" + (start.byteOrder.map { ", \($0) endian" } ?? ""),
         "\(start.build)",
         "seed \(start.plan.seed), \(start.cases.count) cases",
         "",

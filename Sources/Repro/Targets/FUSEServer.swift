@@ -11,7 +11,7 @@ final class FUSEServer: Sendable {
 
   /// A request may hold so many pages.
   static let maximumPages = 256
-  private static let maximumTransfer = maximumPages << 12
+  private static let maximumTransfer = maximumPages * kernelPageSize
 
   private let device: CInt
   private let stop: CInt

@@ -7,7 +7,7 @@ extension TargetKind {
   public static let scratch = TargetKind(
     "scratch",
     "a folder (gets an unnamed file), a new file or a block device; runs free, or is held by a fault",
-    schedules: [.race, .staged], path: nil, takesPath: true, holdsByFault: true, c: nil
+    schedules: [.race, .staged], path: nil, takesPath: true, holdsByFault: true, c: ScratchFile.c
   ) { spec, pattern throws(TargetError) in
     do throws(TargetError) {
       return try ScratchFile(
@@ -123,6 +123,12 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     guard mincore(view, range.count, &resident) == 0 else { return nil }
     return resident.contains { $0 & 1 == 1 }
   }
+
+  static let c = CTarget(
+    includes: ["linux/userfaultfd.h", "poll.h", "sys/ioctl.h"],
+    open: """
+      return file;
+      """, holdsByFault: true)
 
   // MARK: Opening
 

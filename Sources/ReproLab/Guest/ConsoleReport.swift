@@ -75,7 +75,8 @@ public struct ConsoleReport: Sendable, Equatable {
     let oopses = [
       "BUG: kernel NULL pointer dereference", "BUG: unable to handle", "kernel BUG at",
       "general protection fault",
-      "Oops:", "Oops ", "invalid opcode:", "int3:", "stack segment:", "divide error:", "double fault:",
+      "Oops:", "Oops ", "Internal error: ", "Unable to handle kernel", "invalid opcode:", "int3:",
+      "stack segment:", "divide error:", "double fault:",
     ]
     if oopses.contains(where: line.hasPrefix) { return .oops }
     let warnings = ["WARNING:", "BUG:", "INFO: task ", "INFO: rcu", "rcu: INFO:", "UBSAN:", "watchdog: BUG:"]

@@ -42,7 +42,7 @@ public enum GuestEnding: Sendable, Equatable {
   /// The kernel never started /init.
   case noBoot(NoBoot)
   /// There is no QEMU.
-  case qemuMissing(name: String)
+  case qemuMissing(name: String, package: String)
   /// QEMU refused to run the guest.
   case qemuFailed(message: String)
   /// QEMU was ended by a signal from outside.
@@ -173,7 +173,7 @@ extension GuestEnding: CustomStringConvertible {
     case .noBoot(.noConsoleOutput): "the kernel did not boot: nothing came on its console"
     case .noBoot(.stopped(let tail)):
       "the kernel did not boot: it stopped before /init; last: \(Self.headline(tail.suffix(1)))"
-    case .qemuMissing(let name): "\(name) is not on this machine; apt-get install qemu-system-x86"
+    case .qemuMissing(let name, let package): "\(name) is not on this machine; apt-get install \(package)"
     case .qemuFailed(let message): "QEMU did not run the guest: \(message)"
     case .killed(let signal): "QEMU was killed by signal \(signal)"
     }

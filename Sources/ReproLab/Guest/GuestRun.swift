@@ -12,16 +12,24 @@ import SystemPackage
 ///     vdb     a disk of 512 MiB for swap
 ///     vdc...  disks with the file systems asked for
 ///
+/// Exported programs, for any architecture, have the console, the port, `vda` for swap and `vdb`
+/// to read from.
+///
 /// The guest has two processors on two NUMA nodes. Its files live in a temporary folder that is removed as soon as
 /// QEMU has them open, so that not even a SIGKILL of this process leaves them; QEMU itself is killed by the kernel
 /// when this process dies.
 public struct GuestRun: Sendable {
   /// The kernel to boot.
   public var kernel: Kernel
-  /// A static executable for `/init`.
-  public var initExecutable: String
-  /// The text of `/plan`.
-  public var plan: String
+  /// What the guest runs.
+  enum Payload: Sendable {
+    /// The Swift executable as `/init`, and its `/plan`.
+    case oneShot(initExecutable: String, plan: String)
+    /// Exported programs, each with these arguments.
+    case exported([[UInt8]], arguments: String, Architecture)
+  }
+
+  let payload: Payload
   /// The modules to put into the guest, each with what it needs.
   public var modules: [String]
   /// Disks with file systems, in the order of their devices.
@@ -34,8 +42,7 @@ public struct GuestRun: Sendable {
   public var silence: Duration
   /// More kernel parameters, added to the lab's own.
   public var parameters: [String]
-  /// The QEMU to use, a name or a path.
-  public var qemu: String
+  private let machine: GuestMachine
 
   /// Describes a run; nothing happens before ``run(onLine:)``.
   public init(
@@ -44,14 +51,28 @@ public struct GuestRun: Sendable {
     parameters: [String] = [], qemu: String = "qemu-system-x86_64"
   ) {
     self.kernel = kernel
-    self.initExecutable = initExecutable
-    self.plan = plan
+    payload = .oneShot(initExecutable: initExecutable, plan: plan)
     self.modules = modules
     self.accelerator = accelerator
     self.timeout = timeout
     self.silence = silence
     self.parameters = parameters
-    self.qemu = qemu
+    machine = .pc(qemu)
+  }
+
+  /// Describes a run of exported programs on a kernel of `architecture`.
+  init(
+    kernel: Kernel, programs: [[UInt8]], arguments: String, for architecture: Architecture,
+    modules: [String], accelerator: Accelerator, timeout: Duration, silence: Duration, qemu: String? = nil
+  ) {
+    self.kernel = kernel
+    payload = .exported(programs, arguments: arguments, architecture)
+    self.modules = modules
+    self.accelerator = accelerator
+    self.timeout = timeout
+    self.silence = silence
+    parameters = []
+    machine = .of(architecture, qemu: qemu)
   }
 
   /// Boots the guest and reports how it ended.
@@ -63,13 +84,13 @@ public struct GuestRun: Sendable {
   public func run(onLine: @escaping @Sendable (String) -> Void = { _ in }) async throws -> GuestReport {
     let clock = ContinuousClock()
     let start = clock.now
-    let tool = HostTool(name: qemu, package: "qemu-system-x86")
-    let initramfs = try await Initramfs(
-      kernel: kernel, executable: initExecutable, plan: plan, disks: disks, modules: modules)
-    guard let emulator = await tool.path() else {
-      return GuestReport(ending: .qemuMissing(name: qemu), missingModules: initramfs.missingModules)
+    let initramfs = try await initramfs()
+    guard let emulator = await machine.qemu.path() else {
+      return GuestReport(
+        ending: .qemuMissing(name: machine.qemu.name, package: machine.qemu.package),
+        missingModules: initramfs.missingModules)
     }
-    let accelerator = try await accelerator.probed(qemu: qemu)
+    let accelerator = try await accelerator.probed(machine, kernel: kernel)
     let folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-guest")
     defer { folder.remove() }
     try prepare(folder, initramfs)
@@ -78,8 +99,9 @@ public struct GuestRun: Sendable {
     let command = await HostTool.tied([emulator] + options(folder, accelerator))
     let (record, status) = try await execute(command, onStart: folder.remove, onLine: onLine)
     try Task.checkCancellation()
+    let console = String(decoding: record.console, as: UTF8.self)
     let evidence = GuestEvidence(
-      console: String(decoding: record.console, as: UTF8.self), lines: record.lines,
+      console: console, lines: record.lines + linesOnConsole(console, record.lines, onLine),
       messages: String(decoding: record.messages, as: UTF8.self), exit: status, watchdog: record.end.watchdog)
     return GuestReport(
       ending: GuestEnding(evidence), console: evidence.console,
@@ -89,12 +111,33 @@ public struct GuestRun: Sendable {
       seconds: (clock.now - start) / .seconds(1))
   }
 
+  private func initramfs() async throws -> Initramfs {
+    switch payload {
+    case .oneShot(let executable, let plan):
+      try await Initramfs(kernel: kernel, executable: executable, plan: plan, disks: disks, modules: modules)
+    case .exported(let programs, _, let architecture):
+      try await Initramfs(kernel: kernel, programs: programs, for: architecture.machine, modules: modules)
+    }
+  }
+
+  /// Where the kernel has no driver for the port, exported programs tell on the console.
+  private func linesOnConsole(
+    _ console: String, _ lines: [String], _ onLine: (String) -> Void
+  ) -> [String] {
+    guard case .exported = payload, lines.isEmpty else { return [] }
+    let found = console.split(whereSeparator: \.isNewline).map(String.init).filter {
+      $0.hasPrefix("{\"event\":")
+    }
+    for line in found { onLine(line) }
+    return found
+  }
+
   /// Files that QEMU opens at its start.
   private func prepare(_ folder: ScratchFolder, _ initramfs: Initramfs) throws {
     do {
       try Data(initramfs.archive).write(to: URL(fileURLWithPath: folder.appending("initramfs")))
-      for (name, size, _) in Self.disks {
-        try Data().write(to: URL(fileURLWithPath: folder.appending(name)))
+      for (name, size, _, start) in plainDisks {
+        try Data(start).write(to: URL(fileURLWithPath: folder.appending(name)))
         guard truncate(folder.appending(name), size << 20) == 0 else { throw Errno(rawValue: errno) }
       }
     } catch {
@@ -105,62 +148,64 @@ public struct GuestRun: Sendable {
 
   /// Name, MiB, I/Os a second. An emulated fork takes longer than a read from the host's page cache. At 25 I/Os
   /// a second each is in flight for tens of milliseconds, and a race has something to overlap with.
-  private static let disks: [(name: String, size: Int, rate: Int?)] = [
-    ("scratch", 256, 25), ("swap", 512, nil),
-  ]
+  private static let raceDisks: [Disk] = [("scratch", 256, 25, []), ("swap", 512, nil, [])]
 
-  /// How many disks every guest has.
-  static let ownDisks = disks.count
+  /// Name, MiB, I/Os a second, and the first bytes.
+  private typealias Disk = (name: String, size: Int, rate: Int?, start: [UInt8])
+
+  /// How many disks a guest of the suite has.
+  static let ownDisks = raceDisks.count
+
+  private var plainDisks: [Disk] {
+    if case .oneShot = payload { return Self.raceDisks }
+    return [("swap", SwapDisk.size >> 20, nil, SwapDisk.header), ("scratch", 16, nil, [])]
+  }
 
   /// The disk that guests race on, in words: a rate of loss measured on another says nothing of it.
   static let raceDisk: String = {
-    let disk = disks[0]
+    let disk = raceDisks[0]
     return "virtio, \(disk.size) MiB, \(disk.rate.map { "\($0) I/Os a second" } ?? "not throttled")"
   }()
 
   /// The options of QEMU after the program's name.
   private func options(_ folder: ScratchFolder, _ accelerator: Accelerator) -> [String] {
-    let plain = disks.map { (name: $0.fileSystem, size: 0, rate: Int?.none) }
-    let disks = (Self.disks + plain).flatMap { name, _, rate in
+    let formatted: [Disk] = disks.map { ($0.fileSystem, 0, nil, []) }
+    let disks = (plainDisks + formatted).flatMap { name, _, rate, _ in
       let throttle = rate.map { ",throttling.iops-read=\($0),throttling.iops-write=\($0)" } ?? ""
       return [
         "-drive", "file=\(folder.appending(name)),format=raw,if=none,id=\(name),cache=unsafe\(throttle)",
-        "-device", "virtio-blk-pci,drive=\(name)",
-      ]
-    }
-    let nodes = (0...1).flatMap { node in
-      [
-        "-object", "memory-backend-ram,id=m\(node),size=512M",
-        "-numa", "node,nodeid=\(node),cpus=\(node),memdev=m\(node)",
+        "-device", "virtio-blk-\(machine.bus),drive=\(name)",
       ]
     }
     // The ports are the three standard descriptors, so they need no names that could be left behind: the console
     // is standard output, the results are (unusually) what standard input was opened for writing as.
-    let ports = [("console", 1), ("results", 0)].flatMap { name, descriptor in
-      ["-chardev", "file,id=\(name),path=/proc/self/fd/\(descriptor)", "-serial", "chardev:\(name)"]
+    var ports = ["-chardev", "file,id=console,path=/proc/self/fd/1"] + machine.console("console")
+    if case .oneShot = payload {
+      ports += ["-chardev", "file,id=results,path=/proc/self/fd/0", "-serial", "chardev:results"]
     }
     // An emulated UART takes longer to say what a trial did than the trial takes; the guest prefers this port.
     let fastPort = [
-      "-device", "virtio-serial-pci", "-chardev", "file,id=fast,path=/proc/self/fd/0",
+      "-device", "virtio-serial-\(machine.bus)", "-chardev", "file,id=fast,path=/proc/self/fd/0",
       "-device", "virtserialport,chardev=fast,name=repro",
     ]
-    // Two sockets: processors of one socket on two nodes are impossible, and the kernel WARNs of them.
-    let processors = ["-smp", "2,sockets=2,cores=1,threads=1", "-m", "1G"]
-    return ["-machine", "pc"] + accelerator.options + processors + nodes
+    return machine.options(accelerator)
       + ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"] + ports + fastPort + disks
       + ["-kernel", kernel.image, "-initrd", folder.appending("initramfs"), "-append", commandLine]
   }
 
   /// The kernel's command line.
   ///
-  /// - `earlyprintk`: what goes wrong before the console driver is there is seen too.
   /// - `loglevel=7`: all but debug messages; `quiet` would hide WARN, which is evidence.
   /// - `oops=panic`: after an oops the dead task's locks and references stay taken, so nothing found later would
   ///   count; the trace is printed, then the guest ends.
   /// - `panic=-1`: a panic reboots at once, and `-no-reboot` makes that QEMU's end.
   var commandLine: String {
-    let own = ["console=ttyS0,115200", "earlyprintk=ttyS0,115200", "loglevel=7", "oops=panic", "panic=-1"]
-    return (own + parameters).joined(separator: " ")
+    let own = machine.parameters + ["loglevel=7", "oops=panic", "panic=-1"] + parameters
+    // What follows two dashes are arguments of /init; a name that the kernel does not know is its environment.
+    if case .exported(_, let arguments, _) = payload {
+      return (own + ["SCRATCH=/dev/vdb", "--", arguments]).joined(separator: " ")
+    }
+    return own.joined(separator: " ")
   }
 
   private func execute(

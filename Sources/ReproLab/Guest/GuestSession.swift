@@ -10,22 +10,38 @@ public struct GuestSession: Sendable {
   public var plan: Plan
   /// The dialect whose rule makes one verdict of many.
   public var exitCodes: ExitCodes
-  /// The static executable that is the guest's `/init`.
-  public var oneShot: String
+  /// What the guest runs.
+  public let payload: Payload
   /// How QEMU runs the guest.
   public var accelerator = Accelerator.tcg
   /// How long the guest may take in all; nil for what the plan may need.
   public var timeout: Duration?
 
-  /// The QEMU to use, a name or a path.
-  var qemu = "qemu-system-x86_64"
+  /// The QEMU to use, a name or a path; nil for the architecture's.
+  var qemu: String?
 
   /// A session; nothing happens yet.
   public init(kernel: Kernel, plan: Plan, exitCodes: ExitCodes, oneShot: String) {
+    self.init(kernel: kernel, plan: plan, exitCodes: exitCodes, payload: .oneShot(oneShot))
+  }
+
+  /// A session of any payload; nothing happens yet.
+  public init(kernel: Kernel, plan: Plan, exitCodes: ExitCodes, payload: Payload) {
     self.kernel = kernel
     self.plan = plan
     self.exitCodes = exitCodes
-    self.oneShot = oneShot
+    self.payload = payload
+  }
+
+  /// What runs in a guest.
+  public enum Payload: Sendable {
+    /// The whole suite: this static executable, x86-64, is the guest's `/init`.
+    case oneShot(String)
+    /// The staged cases of the plan as C programs.
+    case exported(Architecture)
+
+    /// The architecture of exported programs; nil for the suite's.
+    public var architecture: Architecture? { if case .exported(let one) = self { one } else { nil } }
   }
 
   /// What came out.
@@ -48,16 +64,9 @@ public struct GuestSession: Sendable {
   /// - Throws: LabError for what keeps the guest from being started.
   public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
     let seen = Mutex(Seen())
-    var run = GuestRun(
-      kernel: kernel, initExecutable: oneShot, plan: guestPlan.text, modules: modules,
-      accelerator: accelerator,
-      timeout: timeout ?? .seconds(guestPlan.longestSeconds),
-      silence: .seconds(60 + guestPlan.longestCaseSeconds), qemu: qemu)
-    run.disks = FileSystemDisk.disks(of: cases, after: GuestRun.ownDisks)
-    run.modules += run.disks.map(\.fileSystem)
-    let described = run
-    let onLine: @Sendable (String) -> Void = { line in
-      guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
+    let (run, merge) = try await prepared()
+    let merged = Mutex(merge)
+    let onEach: @Sendable (Event) -> Void = { event in
       switch event {
       case .run(let start): seen.withLock { $0.start = start }
       case .result(let result): seen.withLock { $0.results.append(result) }
@@ -71,12 +80,16 @@ public struct GuestSession: Sendable {
       }
       onEvent(event)
     }
-    var guest = try await described.run(onLine: onLine)
+    let onLine: @Sendable (String) -> Void = { line in
+      guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
+      for event in merged.withLock({ $0?.events(for: event) ?? [event] }) { onEach(event) }
+    }
+    var guest = try await run.run(onLine: onLine)
     if guest.diedUnheard {
       onEvent(
         .note(Note("the guest died before /init said anything (\(guest.ending)); it is booted once more")))
       let seconds = guest.seconds
-      guest = try await described.run(onLine: onLine)
+      guest = try await run.run(onLine: onLine)
       guest.seconds += seconds
     }
     let said = seen.withLock { $0 }
@@ -87,6 +100,29 @@ public struct GuestSession: Sendable {
     onEvent(.end(end))
     return Outcome(
       start: said.start, results: said.results, exposedLosses: said.exposedLosses, end: end, guest: guest)
+  }
+
+  /// The guest to run, and what makes one run of its events where they are several's.
+  private func prepared() async throws -> (GuestRun, ExportedEvents?) {
+    let timeout = timeout ?? .seconds(guestPlan.longestSeconds)
+    let silence = Duration.seconds(60 + guestPlan.longestCaseSeconds)
+    switch payload {
+    case .oneShot(let executable):
+      var run = GuestRun(
+        kernel: kernel, initExecutable: executable, plan: guestPlan.text, modules: modules,
+        accelerator: accelerator, timeout: timeout, silence: silence, qemu: qemu ?? "qemu-system-x86_64")
+      run.disks = FileSystemDisk.disks(of: cases, after: GuestRun.ownDisks)
+      run.modules += run.disks.map(\.fileSystem)
+      return (run, nil)
+    case .exported(let architecture):
+      let exported = try ExportedPrograms(plan)
+      let trials = plan.trials.map { " \($0)" } ?? ""
+      let run = GuestRun(
+        kernel: kernel, programs: try await exported.compiled(for: architecture),
+        arguments: "--json" + trials, for: architecture, modules: modules, accelerator: accelerator,
+        timeout: timeout, silence: silence, qemu: qemu)
+      return (run, ExportedEvents(plan, exported))
+    }
   }
 
   /// What a guest has said so far.

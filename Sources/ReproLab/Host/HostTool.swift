@@ -12,6 +12,7 @@ struct HostTool: Sendable {
   static let aptGet = HostTool(name: "apt-get", package: "apt")
   static let aptCache = HostTool(name: "apt-cache", package: "apt")
   static let dpkg = HostTool(name: "dpkg", package: "dpkg")
+  static let bsdtar = HostTool(name: "bsdtar", package: "libarchive-tools")
   static let xz = HostTool(name: "xz", package: "xz-utils")
   static let zstd = HostTool(name: "zstd", package: "zstd")
   static let gzip = HostTool(name: "gzip", package: "gzip")

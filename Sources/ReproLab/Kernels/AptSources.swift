@@ -50,7 +50,8 @@ struct AptSources: Sendable, Equatable {
   }
 
   /// The text of a private sources file for one suite.
-  func sources(forSuite suite: String) -> String {
+  /// - Parameter architecture: whose packages are meant, by Debian's name.
+  func sources(forSuite suite: String, architecture: String = "amd64") -> String {
     let kind: Archive.Kind = suite.hasSuffix("-security") ? .security : .main
     let archive =
       archives.first { $0.kind == kind }
@@ -59,7 +60,7 @@ struct AptSources: Sendable, Equatable {
     let fields =
       [
         ("Types", "deb"), ("URIs", archive.uri), ("Suites", suite), ("Components", "main"),
-        ("Architectures", "amd64"),
+        ("Architectures", architecture),
       ] + archive.options.map { ($0.name, $0.value) }
     return fields.map { "\($0): \($1)\n" }.joined()
   }

@@ -33,14 +33,18 @@ public struct DebianKernel: Sendable, Equatable {
   public var description: String { "debian:\(suite)/\(package)" }
 
   /// Finds the kernel in the cache or fetches it.
-  func resolve(cache: String, refresh: Bool, progress: (String) -> Void) async throws -> Kernel {
-    let entry = "\(cache)/\(suite)/\(package)"
-    if !refresh, FileManager.default.fileExists(atPath: entry) { return try cached(entry) }
+  /// - Parameter architecture: whose packages are meant; nil for x86-64.
+  func resolve(
+    for architecture: Architecture? = nil, cache: String, refresh: Bool, progress: (String) -> Void
+  ) async throws -> Kernel {
+    let name = architecture?.debian ?? "amd64"
+    let entry = name == "amd64" ? "\(cache)/\(suite)/\(package)" : "\(cache)/\(suite)-\(name)/\(package)"
+    if !refresh, FileManager.default.fileExists(atPath: entry) { return try cached(entry, architecture) }
 
     let scratch = try ScratchFolder(in: cache, prefix: ".fetch")
     defer { scratch.remove() }
-    let apt = try PrivateApt(suite: suite, folder: scratch.path)
-    progress("reading the package list of \(suite)")
+    let apt = try PrivateApt(suite: suite, architecture: name, folder: scratch.path)
+    progress("reading the package list of \(suite)" + (name == "amd64" ? "" : ", \(name)"))
     try await apt.update()
     let packages = try await apt.closure(of: package)
     progress("downloading \(packages.joined(separator: ", "))")
@@ -48,17 +52,19 @@ public struct DebianKernel: Sendable, Equatable {
     try await apt.unpack(packages, into: unpacked)
 
     // Only what passes as a kernel gets its final name, and a rename puts it there whole.
-    _ = try kernel(in: unpacked, remedy: "name a linux-image package")
-    try place(unpacked, at: entry, aside: refresh ? scratch.appending("previous") : nil)
-    return try cached(entry)
+    _ = try cached(unpacked, architecture, remedy: "name a linux-image package")
+    try Self.place(unpacked, at: entry, aside: refresh ? scratch.appending("previous") : nil)
+    return try cached(entry, architecture)
   }
 
-  private func cached(_ entry: String) throws -> Kernel {
-    try kernel(in: entry, remedy: "remove \(entry)")
+  private func cached(_ entry: String, _ architecture: Architecture?, remedy: String? = nil) throws -> Kernel
+  {
+    try Kernel(
+      unpacked: entry, name: description, architecture: architecture, remedy: remedy ?? "remove \(entry)")
   }
 
   /// Gives a finished tree its place in the cache; another process may have been faster, which is as good.
-  private func place(_ tree: String, at entry: String, aside: String?) throws {
+  static func place(_ tree: String, at entry: String, aside: String?) throws {
     let parent = URL(fileURLWithPath: entry).deletingLastPathComponent().path
     try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
     if let aside { _ = rename(entry, aside) }
@@ -68,41 +74,26 @@ public struct DebianKernel: Sendable, Equatable {
       )
     }
   }
-
-  /// The kernel in an unpacked tree: `boot/vmlinuz-R`, or since 7.x `usr/lib/modules/R/vmlinuz`.
-  private func kernel(in tree: String, remedy: String) throws -> Kernel {
-    let files = FileManager.default
-    func entries(_ folder: String) -> [String] {
-      ((try? files.contentsOfDirectory(atPath: "\(tree)/\(folder)")) ?? []).sorted().map {
-        "\(tree)/\(folder)/\($0)"
-      }
-    }
-    let images =
-      entries("boot").filter { $0.contains("/vmlinuz-") }
-      + ["usr/lib/modules", "lib/modules"].flatMap(entries).map { $0 + "/vmlinuz" }
-    guard let image = images.first(where: files.fileExists(atPath:)) else {
-      throw LabError(
-        "\(description) contains no kernel image", remedy: remedy)
-    }
-    let release = try KernelImage(path: image).release
-    let modules = Kernel.moduleFolder(of: release, under: tree)
-    return try Kernel(name: description, image: image, modules: modules)
-  }
 }
 
 /// Apt with a sources file, lists and archives of its own in a scratch folder.
 struct PrivateApt: Sendable {
   let suite: String
+  /// By Debian's name.
+  let architecture: String
   let folder: String
 
-  init(suite: String, folder: String, sources: AptSources = .ofThisMachine()) throws {
+  init(
+    suite: String, architecture: String = "amd64", folder: String, sources: AptSources = .ofThisMachine()
+  ) throws {
     self.suite = suite
+    self.architecture = architecture
     self.folder = folder
     for name in ["lists/partial", "archives/partial"] {
       try FileManager.default.createDirectory(
         atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
     }
-    try sources.sources(forSuite: suite)
+    try sources.sources(forSuite: suite, architecture: architecture)
       .write(toFile: "\(folder)/suite.sources", atomically: false, encoding: .utf8)
   }
 
@@ -111,7 +102,8 @@ struct PrivateApt: Sendable {
     [
       "Dir::Etc::SourceList=\(folder)/suite.sources", "Dir::Etc::SourceParts=-",
       "Dir::State::Lists=\(folder)/lists", "Dir::Cache=\(folder)", "Dir::Cache::Archives=\(folder)/archives",
-      "APT::Architecture=amd64", "APT::Architectures=amd64", "APT::Sandbox::User=", "Acquire::Retries=3",
+      "APT::Architecture=\(architecture)", "APT::Architectures=\(architecture)", "APT::Sandbox::User=",
+      "Acquire::Retries=3",
       "Acquire::Languages=none",
     ].flatMap { ["-o", $0] }
   }
@@ -154,7 +146,8 @@ struct PrivateApt: Sendable {
   }
 
   private func unknown(_ package: String) async -> LabError {
-    let search = ["search", "--names-only", "^linux-image(-[0-9.]+)?-(cloud-)?amd64$"]
+    let flavour = architecture == "amd64" ? "(cloud-)?amd64" : "[a-z]+[a-z0-9-]*"
+    let search = ["search", "--names-only", "^linux-image(-[0-9.]+)?-\(flavour)$"]
     let text = (try? await HostTool.aptCache.run(options + search))?.text ?? ""
     let names = text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) }
     return LabError(

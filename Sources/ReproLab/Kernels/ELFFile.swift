@@ -1,15 +1,29 @@
 import Foundation
 
-/// What the lab wants to know of a 64-bit little-endian ELF file: kernel modules and the guest's executable.
+/// What the lab wants to know of a 64-bit ELF file: kernel modules and the guest's executables.
 struct ELFFile: Sendable {
   private let bytes: [UInt8]
+  private let isBigEndian: Bool
 
-  /// Nil if the bytes aren't an x86-64 ELF file with a plausible header.
+  /// Nil if the bytes aren't a 64-bit ELF file with a plausible header.
   init?(_ bytes: [UInt8]) {
-    guard bytes.count >= 64, bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]),
-      bytes[18] == 62, bytes[19] == 0
-    else { return nil }
+    guard bytes.count >= 64, bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2]), [1, 2].contains(bytes[5]) else {
+      return nil
+    }
     self.bytes = bytes
+    isBigEndian = bytes[5] == 2
+  }
+
+  /// The machine it is for, as `uname -m` has it; nil for one that the lab has no guests of.
+  var machineName: String? {
+    switch (number(at: 18, 2), isBigEndian) {
+    case (62, false): "x86_64"
+    case (183, false): "aarch64"
+    case (21, false): "ppc64le"
+    case (22, true): "s390x"
+    case (243, false): "riscv64"
+    default: nil
+    }
   }
 
   /// Whether the kernel can start it without a dynamic loader.
@@ -57,6 +71,8 @@ struct ELFFile: Sendable {
 
   private func number(at offset: Int, _ width: Int) -> UInt64? {
     guard offset >= 0, offset + width <= bytes.count else { return nil }
-    return (0..<width).reduce(0) { $0 | UInt64(bytes[offset + $1]) << (8 * UInt64($1)) }
+    return (0..<width).reduce(0) {
+      $0 | UInt64(bytes[offset + $1]) << (8 * UInt64(isBigEndian ? width - 1 - $1 : $1))
+    }
   }
 }

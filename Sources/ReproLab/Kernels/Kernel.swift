@@ -4,7 +4,7 @@ import Foundation
 public struct Kernel: Sendable, Equatable {
   /// How the user named it: a profile, a Debian package, a path.
   public private(set) var name: String
-  /// The path of the bzImage.
+  /// The path of the image.
   public let image: String
   /// The release that the image says it is, as `uname -r` prints it.
   public let release: String
@@ -15,26 +15,36 @@ public struct Kernel: Sendable, Equatable {
 
   /// Takes the image at `image` and looks for its modules.
   ///
-  /// - Parameter modules: the folder of the modules, or a folder above it; without it, the places that belong
-  ///   to the image are tried (`/boot/vmlinuz-R` has `/lib/modules/R`), and having none is no error.
-  public init(name: String? = nil, image: String, modules: String? = nil) throws {
-    let header = try KernelImage(path: image)
+  /// - Parameters:
+  ///   - modules: the folder of the modules, or a folder above it; without it, the places that belong to the
+  ///     image are tried (`/boot/vmlinuz-R` has `/lib/modules/R`), and having none is no error.
+  ///   - architecture: what it is for; nil for x86-64.
+  public init(
+    name: String? = nil, image: String, modules: String? = nil, architecture: Architecture? = nil
+  ) throws {
+    let release: String
+    if let architecture, architecture.machine != KernelImage.machine {
+      let header = try ForeignImage(path: image, machine: architecture.machine)
+      (release, banner) = (header.release, header.banner)
+    } else {
+      let header = try KernelImage(path: image)
+      (release, banner) = (header.release, header.banner)
+    }
     self.name = name ?? image
     self.image = image
-    release = header.release
-    banner = header.banner
+    self.release = release
     if let modules {
-      guard let found = Self.moduleFolder(of: header.release, under: modules) else {
+      guard let found = Self.moduleFolder(of: release, under: modules) else {
         throw LabError(
-          "\(modules): holds no modules of \(header.release)",
-          remedy: "give the folder lib/modules/\(header.release), or no modules for a kernel without any")
+          "\(modules): holds no modules of \(release)",
+          remedy: "give the folder lib/modules/\(release), or no modules for a kernel without any")
       }
       self.modules = found
     } else {
       let folder = URL(fileURLWithPath: image).standardizedFileURL.deletingLastPathComponent()
       self.modules =
         [folder, folder.deletingLastPathComponent()]
-        .lazy.compactMap { Self.moduleFolder(of: header.release, under: $0.path) }.first
+        .compactMap { Self.moduleFolder(of: release, under: $0.path) }.first
     }
   }
 

@@ -6,6 +6,9 @@ import Foundation
 ///     0x1f4 syssize (protected-mode code, in 16 bytes)   0x202 "HdrS", 0x206 protocol version
 ///     0x20e kernel_version: 0x200 + this is where the release string stands
 public struct KernelImage: Sendable, Equatable {
+  /// What these are for, as `uname -m` has it.
+  static let machine = "x86_64"
+
   /// The kernel's release, the first word of `banner`: `6.1.0-50-cloud-amd64`.
   public let release: String
   /// The whole string in the header: release, builder, build number and date.
