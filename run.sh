@@ -41,6 +41,7 @@ install_missing() {
 
 need_build() {
   need libaio-dev /usr/include/libaio.h
+  need libsqlite3-dev /usr/include/sqlite3.h
   install_missing
   if ! command -v swift > /dev/null; then
     echo "run.sh: swift is missing; install Swift 6.3 or later from https://swift.org/install" >&2

@@ -8,6 +8,8 @@ extension ReportFormat {
     .ktap,
     .junit,
     .jsonl,
+    .html,
+    .kcidb,
   ]
 
   /// The format of that name.
