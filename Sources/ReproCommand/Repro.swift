@@ -14,7 +14,7 @@ struct ReproCommand: ParsableCommand {
     version: Campaign.version,
     subcommands: [
       RunCommand.self, VMCommand.self, MatrixCommand.self, BisectCommand.self, CalibrateCommand.self,
-      ReplayCommand.self, ReportCommand.self, StoreCommand.self, SealCommand.self, ExportCommand.self, ListCommand.self, ProbeCommand.self,
+      ReplayCommand.self, ReportCommand.self, StoreCommand.self, RuntestCommand.self, SealCommand.self, ExportCommand.self, ListCommand.self, ProbeCommand.self,
       ExplainCommand.self,
     ],
     defaultSubcommand: RunCommand.self)

@@ -42,6 +42,9 @@ public struct ReportFormat: Sendable {
 }
 
 extension ReportFormat {
+  /// What the small static executable has, for guests and the folders of other test runners.
+  public static let small: [ReportFormat] = [.human, .ktap, .jsonl]
+
   /// For people: losses in full, then a table.
   public static let human = ReportFormat("human", "for people", isSequence: true) { HumanReport($0) }
   /// One JSON object an event.

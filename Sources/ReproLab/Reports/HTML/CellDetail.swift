@@ -56,7 +56,7 @@ struct CellDetail {
   }
 
   /// Losses of one cell that are drawn: they differ little.
-  private static let lossesShown = 2
+  private static let lossesShown = 3
 }
 
 /// A trial that lost data.

@@ -49,7 +49,7 @@ struct TimelineDrawing {
   }
 
   private static let (left, top, columnWidth, lineHeight) = (90, 44, 210, 15)
-  private static let (textWidth, frameWidth) = (26, 150)
+  private static let (textWidth, frameWidth) = (26, 180)
 
   init(_ trial: TrialRecord) {
     var agents: [String] = []
@@ -110,15 +110,16 @@ struct TimelineDrawing {
     let start = places[min(arrived, hazard)]
     let end = max(places[hazard], start + 34)
     let done = max(min(places[places.count - 1], bottom - 34), end + 10)
+    // Where one frame's box ends says no more than that it was seen until then.
     func frame(_ name: String, _ from: Int, _ to: Int, _ which: String) -> Frame {
       Frame(
         frameX: x, frameY: from, frameHeight: to - from, textX: x + 8, textY: from + 20,
         frameName: name, which: which)
     }
     return [
-      frame("0x" + String(before, radix: 16), start, end, "before"),
+      frame("before 0x" + String(before, radix: 16), start, end, "before"),
       frame(
-        "0x" + String(after, radix: 16), done, max(bottom, done + 30), before == after ? "same" : "after"),
+        "after 0x" + String(after, radix: 16), done, max(bottom, done + 30), before == after ? "same" : "after"),
     ]
   }
 }
