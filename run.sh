@@ -59,14 +59,17 @@ need_guests() {
   install_missing
 }
 
-# A reader of JUnit's XML that is not ours, for the tests.
-need_python() {
+# Readers of the report formats that are not ours, for the tests.
+need_readers() {
   need python3-venv /usr/lib/python3*/ensurepip
+  need chromium /usr/bin/chromium
+  need fonts-dejavu-core /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
   install_missing
   export REPRO_PYTHON="$PWD/$python_folder/bin/python"
-  "$REPRO_PYTHON" -c 'import junitparser' 2> /dev/null && return
+  "$REPRO_PYTHON" -c 'import junitparser, kcidb_io, libkirk, tap' 2> /dev/null && return
   quietly python3 -m venv "$python_folder"
-  quietly "$REPRO_PYTHON" -m pip install --disable-pip-version-check junitparser==3.2.0
+  quietly "$REPRO_PYTHON" -m pip install --disable-pip-version-check junitparser==3.2.0 \
+    kcidb-io==141 kirk==4.2.0 tap.py==3.2.1
 }
 
 # Builds quietly; shows the log only of a build that failed.
@@ -103,7 +106,7 @@ build() {
 
 run_tests() {
   need_build
-  need_python
+  need_readers
   say swift format lint --strict
   swift format lint --strict --recursive Package.swift Sources Tests
   say swift build, swift test

@@ -99,7 +99,7 @@ struct PageModel {
           CellDetail(result, losses, on: summaries[run], label: labels[run], id: id, row: index + 1))
         return Cell(result, on: summaries[run], label: labels[run], id: id)
       }
-      let verdicts = summaries.indices.compactMap { results[$0][name]?.verdict.rawValue }
+      let verdicts = cells.compactMap { $0.verdict?.word }
       return Row(
         name: "\(name)", scenario: name.scenario, memory: name.memory, engine: name.engine,
         target: name.target, schedule: name.schedule.rawValue,

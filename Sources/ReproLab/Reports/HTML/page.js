@@ -43,11 +43,16 @@
 
   function open(id) {
     const one = document.getElementById(id);
-    if (!one || one.tagName !== "DETAILS") return;
+    if (!one) return;
+    if (one.tagName !== "DETAILS") {
+      one.scrollIntoView();
+      return;
+    }
     one.hidden = false;
     one.open = true;
-    one.querySelector("summary").focus();
     one.scrollIntoView();
+    // What is off the screen is not laid out, and loses the focus, until it was drawn once.
+    requestAnimationFrame(() => requestAnimationFrame(() => one.querySelector("summary").focus()));
   }
 
   for (const cell of document.querySelectorAll("a.cell")) cell.tabIndex = -1;
@@ -67,7 +72,11 @@
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a.cell");
-    if (link) setTimeout(() => open(link.hash.slice(1)));
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    // The browser's own way would take the focus away again.
+    event.preventDefault();
+    history.pushState(null, "", link.hash);
+    open(link.hash.slice(1));
   });
   window.addEventListener("hashchange", () => open(location.hash.slice(1)));
   apply();
