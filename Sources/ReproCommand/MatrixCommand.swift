@@ -21,6 +21,9 @@ struct MatrixCommand: AsyncParsableCommand {
   var kernels: String = KernelProfiles.names.joined(separator: ",")
   @Option(help: "table, markdown or json.") var format: Format = .table
   @Option(help: "Guests at the same time.") var jobs: Int = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+  @Option(
+    help: "Also write a JSONL report of each kernel into this folder, for 'repro report' and 'repro store'.")
+  var reports: String?
   @OptionGroup var guest: GuestOptions
   @OptionGroup var options: PlanOptions
 
@@ -42,12 +45,16 @@ struct MatrixCommand: AsyncParsableCommand {
     // A KVM that does not answer costs its limit once, not once a kernel.
     guest.accelerator = try await guest.accelerator.probed()
     let described = guest
-    let pool = GuestPool(jobs: jobs) { index in try described.session(kernels[index], plan, .default) }
+    let writers = try ReportFiles(reports, names)
+    let pool = GuestPool(jobs: jobs, onEvent: { writers.receive($1, $0) }) { index in
+      try described.session(kernels[index], plan, .default)
+    }
     let outcomes = try await interruptible(.default) {
       await pool.run(names) { kernel, count in
         ReportWriter.write("\(kernel): done (\(count) of \(names.count))\n", to: STDERR_FILENO)
       }
     }
+    if let failure = writers.failure { throw ValidationError("a report is incomplete: \(failure)") }
     if let signal = Interrupts.signal { throw ExitCode(ExitCodes.default.code(interruptedBy: signal)) }
     var matrix = Matrix()
     for (index, name) in names.enumerated() {

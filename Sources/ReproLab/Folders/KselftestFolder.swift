@@ -7,7 +7,8 @@ extension RunnerFolder {
   public static func kselftest(_ plan: Plan, keepsSeed: Bool) throws -> RunnerFolder {
     let cases = try plan.expand().cases
     let programs = cases.map { one in
-      let words = ["./\(executableName)", "format=ktap", "exit-codes=kselftest"]
+      let words =
+        ["./\(executableName)", "format=ktap", "exit-codes=kselftest"]
         + words(one, of: plan, keepsSeed: keepsSeed)
       return File(
         path: "\(one.name).sh",
@@ -32,7 +33,8 @@ extension RunnerFolder {
             include ../lib.mk
 
             """),
-        File(path: "settings", text: "timeout=\(Int(min(plan.longestCaseSeconds, 3600).rounded(.up)) + 60)\n"),
+        File(
+          path: "settings", text: "timeout=\(Int(min(plan.longestCaseSeconds, 3600).rounded(.up)) + 60)\n"),
         File(
           path: "config",
           text: (KernelOptions.boot.filter { !inGuestOnly.contains($0) } + KernelOptions.parts.map(\.option))

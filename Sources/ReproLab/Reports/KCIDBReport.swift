@@ -182,7 +182,8 @@ struct KCIDBDocument: Encodable {
       for bug in result.bugs { addIncident(of: bug, in: one.id) }
     }
     for name in run.missing {
-      tests.append(test("repro.\(name)", .error, "MISS", "no result" + (run.end.reason.map { ": \($0)" } ?? "")))
+      tests.append(
+        test("repro.\(name)", .error, "MISS", "no result" + (run.end.reason.map { ": \($0)" } ?? "")))
     }
     // What no case says must not look like a run without failures.
     if !run.results.contains(where: { $0.verdict == run.end.verdict }) {

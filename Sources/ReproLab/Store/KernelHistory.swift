@@ -98,7 +98,8 @@ public struct KernelHistory: Sendable {
     if found.count == 1 { return found[0] }
     let all = (found.isEmpty ? kernels : found).map(\.label).joined(separator: ", ")
     throw PlanError(
-      found.isEmpty ? "no kernel '\(text)' in the store; it has \(all)" : "'\(text)' is one of \(all); name one")
+      found.isEmpty
+        ? "no kernel '\(text)' in the store; it has \(all)" : "'\(text)' is one of \(all); name one")
   }
 
   // MARK: Comparing
@@ -154,7 +155,8 @@ public struct KernelHistory: Sendable {
       (changes.isEmpty ? [] : table.lines + [""]) + ["\(changes.count) cases differ, \(same) do not"]
     func has(_ some: Change...) -> Bool { changes.contains { some.contains($0.change) } }
     let code: Int32 =
-      has(.regression, .newCorruption) ? 1 : has(.error) ? 2 : has(.undecided) || same + changes.count == 0 ? 3 : 0
+      has(.regression, .newCorruption)
+      ? 1 : has(.error) ? 2 : has(.undecided) || same + changes.count == 0 ? 3 : 0
     return (lines, code)
   }
 

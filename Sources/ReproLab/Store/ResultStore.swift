@@ -14,7 +14,9 @@ public final class ResultStore: Sendable {
     self.path = path
     if FileManager.default.fileExists(atPath: path) {
       let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
-      guard Self.isStore(path) || create && size == 0 else { throw PlanError("\(path): is no store of results") }
+      guard Self.isStore(path) || create && size == 0 else {
+        throw PlanError("\(path): is no store of results")
+      }
     } else if !create {
       throw PlanError("\(path): no store there; 'repro store add' makes one")
     }
@@ -62,7 +64,9 @@ public final class ResultStore: Sendable {
           table.column(part, .text).notNull()
         }
         table.column("reason", .text)
-        for count in ["trials", "exposures", "losses", "lostTrials"] { table.column(count, .integer).notNull() }
+        for count in ["trials", "exposures", "losses", "lostTrials"] {
+          table.column(count, .integer).notNull()
+        }
         table.column("event", .text).notNull()
         table.primaryKey(["runId", "name"])
       }

@@ -83,7 +83,8 @@ struct HTMLReportTests {
     var half = SampleRun.loss.damage[1]
     half.found = "00 03"
     half.provenance = "differs in 1 bit"
-    #expect(DamageView(half).foundBytes.map(\.isWrong) == [false, true] && DamageView(half).origin == "other")
+    #expect(
+      DamageView(half).foundBytes.map(\.isWrong) == [false, true] && DamageView(half).origin == "other")
   }
 
   // MARK: Browser
@@ -123,7 +124,8 @@ struct HTMLReportTests {
 
   @Test("a planted mismatch is seen", .withChromium)
   func planted() throws {
-    let planted = Self.sample.replacing("class=\"cell corrupt", with: "class=\"cell clean", maxReplacements: 1)
+    let planted = Self.sample.replacing(
+      "class=\"cell corrupt", with: "class=\"cell clean", maxReplacements: 1)
     try #require(planted != Self.sample)
     #expect(try Chromium.ask(planted, Self.count) != Self.counts)
   }
@@ -199,7 +201,8 @@ struct HTMLReportTests {
       filtered
         == Filtered(
           fork: ["fork.pread.staged", "fork.libaio.staged"], find: 1, corrupt: 2,
-          differs: ["soft-dirty.libaio.staged", "ksm.pread.staged"], cases: 4, said: "2 of 12 cases", all: 12))
+          differs: ["soft-dirty.libaio.staged", "ksm.pread.staged"], cases: 4, said: "2 of 12 cases", all: 12)
+    )
   }
 
   private struct Keys: Decodable, Equatable {

@@ -37,7 +37,9 @@ struct TAPReaderTests {
   @Test("its results are those of the scenarios", .withPython)
   func results() throws { #expect(try Self.readBack(Self.text) == Self.expected) }
 
-  @Test("a planted mismatch is seen", .withPython, arguments: [("\nnot ok 2", "\nok 2"), ("\nok 5 move_pages # SKIP one", "\nok 5 move_pages one")])
+  @Test(
+    "a planted mismatch is seen", .withPython,
+    arguments: [("\nnot ok 2", "\nok 2"), ("\nok 5 move_pages # SKIP one", "\nok 5 move_pages one")])
   func planted(one: String, other: String) throws {
     let planted = Self.text.replacing(one, with: other)
     try #require(planted != Self.text)

@@ -119,7 +119,8 @@ struct TimelineDrawing {
     return [
       frame("before 0x" + String(before, radix: 16), start, end, "before"),
       frame(
-        "after 0x" + String(after, radix: 16), done, max(bottom, done + 30), before == after ? "same" : "after"),
+        "after 0x" + String(after, radix: 16), done, max(bottom, done + 30),
+        before == after ? "same" : "after"),
     ]
   }
 }
