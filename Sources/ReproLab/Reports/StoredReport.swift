@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 public import Repro
 import Synchronization
@@ -88,13 +87,18 @@ public struct StoredReport: Sendable {
 
   /// All lines, on all CPUs.
   private static func decode(_ lines: [Data], _ trials: Trials) -> [Line] {
-    let parts = min(max(1, lines.count / 256), 64)
+    let parts = lines.count < 1000 ? 1 : max(1, ProcessInfo.processInfo.activeProcessorCount)
     let decoded = Mutex<[Int: [Line]]>([:])
-    DispatchQueue.concurrentPerform(iterations: parts) { part in
+    @Sendable func decodePart(_ part: Int) {
       let range = lines.count * part / parts..<lines.count * (part + 1) / parts
       let decoder = JSONDecoder()
       let found = range.map { decode(lines[$0], decoder, trials) }
       decoded.withLock { $0[part] = found }
+    }
+    let threads = (1..<parts).map { part in (part, try? SystemThread { decodePart(part) }) }
+    decodePart(0)
+    for (part, thread) in threads {
+      if let thread { thread.join() } else { decodePart(part) }
     }
     let all = decoded.withLock { $0 }
     return (0..<parts).flatMap { all[$0] ?? [] }

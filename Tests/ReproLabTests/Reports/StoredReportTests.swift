@@ -50,6 +50,22 @@ struct StoredReportTests {
     #expect(events == SampleRun.events.filter { !quiet.contains($0) })
   }
 
+  @Test("of a long report the lines stay in order, and their numbers right")
+  func long() throws {
+    let trials = (0..<5000).map { number in
+      var loss = SampleRun.loss
+      loss.trial = number
+      return Event.trial(loss)
+    }
+    let events = [Event.run(SampleRun.start)] + trials + [SampleRun.events[SampleRun.events.count - 1]]
+    let text = Self.jsonl(events)
+    #expect(try Self.read(text).runs == [events])
+    let lines = text.split(separator: "\n")
+    let torn = (lines.prefix(4321) + ["{"] + lines.dropFirst(4322)).joined(separator: "\n")
+    let error = #expect(throws: PlanError.self) { try Self.read(torn) }
+    #expect(error?.description.contains("line 4322 is no event") == true)
+  }
+
   @Test("a line that is cut is refused with its number, a trial that lost nothing as well")
   func cutLine() throws {
     let lines = Self.jsonl(SampleRun.events).split(separator: "\n").map(String.init)
