@@ -21,6 +21,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
   ],
   targets: [
     .systemLibrary(name: "CLibaio", providers: [.apt(["libaio-dev"])]),
@@ -39,8 +41,15 @@ let package = Package(
     .executableTarget(name: "OneShot", dependencies: ["Repro", "CKernel"], swiftSettings: strict),
     .target(
       name: "ReproLab",
-      dependencies: ["Repro", system, .product(name: "Subprocess", package: "swift-subprocess")],
-      resources: [.embedInCode("kernels.txt"), .embedInCode("Architectures/architectures.txt")],
+      dependencies: [
+        "Repro", system, .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "Mustache", package: "swift-mustache"), .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      resources: [
+        .embedInCode("kernels.txt"), .embedInCode("Architectures/architectures.txt"),
+        .embedInCode("Reports/HTML/page.mustache"), .embedInCode("Reports/HTML/page.css"),
+        .embedInCode("Reports/HTML/page.js"),
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "ReproCommand",

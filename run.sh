@@ -7,6 +7,8 @@
 #   ./run.sh test [--guest]       lint, tests, data races; --guest also boots old kernels
 #   ./run.sh matrix [OPTION...]   build, then `repro matrix OPTION...`: scenarios by kernels
 #   ./run.sh architectures        build, then the staged scenarios on every architecture, as Markdown
+#   ./run.sh install [--prefix FOLDER]     build; the command, its man page and completions, to /usr/local
+#   ./run.sh uninstall [--prefix FOLDER]   removes what that put there
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -42,6 +44,7 @@ install_missing() {
 
 need_build() {
   need libaio-dev /usr/include/libaio.h
+  need libsqlite3-dev /usr/include/sqlite3.h
   install_missing
   if ! command -v swift > /dev/null; then
     echo "run.sh: swift is missing; install Swift 6.3 or later from https://swift.org/install" >&2
@@ -77,14 +80,17 @@ need_architectures() {
   install_missing
 }
 
-# A reader of JUnit's XML that is not ours, for the tests.
-need_python() {
+# Readers of the report formats that are not ours, for the tests.
+need_readers() {
   need python3-venv /usr/lib/python3*/ensurepip
+  need chromium /usr/bin/chromium
+  need fonts-dejavu-core /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
   install_missing
   export REPRO_PYTHON="$PWD/$python_folder/bin/python"
-  "$REPRO_PYTHON" -c 'import junitparser' 2> /dev/null && return
+  "$REPRO_PYTHON" -c 'import junitparser, kcidb_io, libkirk, tap' 2> /dev/null && return
   quietly python3 -m venv "$python_folder"
-  quietly "$REPRO_PYTHON" -m pip install --disable-pip-version-check junitparser==3.2.0
+  quietly "$REPRO_PYTHON" -m pip install --disable-pip-version-check junitparser==3.2.0 \
+    kcidb-io==141 kirk==4.2.0 tap.py==3.2.1
 }
 
 # Builds quietly; shows the log only of a build that failed.
@@ -121,7 +127,7 @@ build() {
 
 run_tests() {
   need_build
-  need_python
+  need_readers
   say swift format lint --strict
   swift format lint --strict --recursive Package.swift Sources Tests
   say swift build, swift test
@@ -181,8 +187,60 @@ soak() {
   wait "$bad" && [ "$good" -eq 0 ]
 }
 
+# installed PREFIX: the files of an installation.
+installed() {
+  printf '%s\n' "$1/bin/repro" "$1/bin/repro-oneshot" "$1/share/man/man1/repro.1" \
+    "$1/share/bash-completion/completions/repro" "$1/share/zsh/site-functions/_repro" \
+    "$1/share/fish/vendor_completions.d/repro.fish"
+}
+
+# prefix [--prefix FOLDER]
+prefix() {
+  case "$#:${1:-}" in
+    0:) echo /usr/local ;;
+    2:--prefix) echo "${2%/}" ;;
+    1:--prefix=*) echo "${1#--prefix=}" ;;
+    *)
+      echo "run.sh: '$*': only --prefix FOLDER is known here" >&2
+      return 2
+      ;;
+  esac
+}
+
+install_all() {
+  local to tmp
+  to=$(prefix "$@") || exit 2
+  build
+  # The manual and the completions come from the command's own options.
+  quietly swift build --product generate-manual
+  tmp=$(mktemp -d)
+  quietly .build/debug/generate-manual .build/release/repro --output-directory "$tmp"
+  for shell in bash zsh fish; do
+    .build/release/repro --generate-completion-script "$shell" > "$tmp/$shell"
+  done
+  install -D -m 755 -s .build/release/repro "$to/bin/repro"
+  install -D -m 755 .build/release/repro-oneshot "$to/bin/repro-oneshot"
+  install -D -m 644 "$tmp/repro.1" "$to/share/man/man1/repro.1"
+  install -D -m 644 "$tmp/bash" "$to/share/bash-completion/completions/repro"
+  install -D -m 644 "$tmp/zsh" "$to/share/zsh/site-functions/_repro"
+  install -D -m 644 "$tmp/fish" "$to/share/fish/vendor_completions.d/repro.fish"
+  rm -r "$tmp"
+  installed "$to"
+}
+
+uninstall() {
+  local to
+  to=$(prefix "$@") || exit 2
+  installed "$to" | while read -r file; do rm -fv "$file"; done
+}
+
 case "${1:-}" in
   build) build ;;
+  install | uninstall)
+    command=$1
+    shift
+    if [ "$command" = install ]; then install_all "$@"; else uninstall "$@"; fi
+    ;;
   soak) soak "${2:-100}" ;;
   test) run_tests "${2:-}" ;;
   architectures)

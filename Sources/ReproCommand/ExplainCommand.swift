@@ -1,17 +1,13 @@
 import ArgumentParser
 import Repro
 
-/// `repro explain`: what a scenario does, and which bugs it finds.
+/// `repro explain`: what a scenario does and which bugs it finds, or what is known of a bug.
 struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain",
-    abstract: "Show a scenario's interleaving, and the bugs it finds with their kernel versions.")
+    abstract: "Show a scenario's interleaving and the bugs it finds, or a bug with its kernel versions.")
 
-  @Argument(help: "Scenarios, or globs of them.") var scenarios: [String]
+  @Argument(help: "Scenarios, globs of them, or bugs and guards of the catalogue.") var names: [String]
 
-  func run() throws {
-    for scenario in try Selection(scenarios: scenarios).chosenScenarios() {
-      print(Explanation(scenario).lines.joined(separator: "\n") + "\n")
-    }
-  }
+  func run() throws { print(try Explanation(names).lines.joined(separator: "\n")) }
 }

@@ -28,6 +28,9 @@ struct MatrixCommand: AsyncParsableCommand {
   var arch: [String] = []
   @Option(help: "table, markdown or json.") var format: Format = .table
   @Option(help: "Guests at the same time.") var jobs: Int = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+  @Option(
+    help: "Also write a JSONL report of each kernel into this folder, for 'repro report' and 'repro store'.")
+  var reports: String?
   @OptionGroup var guest: GuestOptions
   @OptionGroup var options: PlanOptions
 
@@ -56,15 +59,17 @@ struct MatrixCommand: AsyncParsableCommand {
       }
     }
     let described = guest
-    let pool = GuestPool(jobs: jobs) { index in
+    let titles = columns.map(\.title)
+    let writers = try ReportFiles(reports, titles)
+    let pool = GuestPool(jobs: jobs, onEvent: { writers.receive($1, $0) }) { index in
       try described.session(kernels[index], plan, .default, on: columns[index].architecture)
     }
-    let titles = columns.map(\.title)
     let outcomes = try await interruptible(.default) {
       await pool.run(titles) { title, count in
         ReportWriter.write("\(title): done (\(count) of \(titles.count))\n", to: STDERR_FILENO)
       }
     }
+    if let failure = writers.failure { throw ValidationError("a report is incomplete: \(failure)") }
     if let signal = Interrupts.signal { throw ExitCode(ExitCodes.default.code(interruptedBy: signal)) }
     var matrix = Matrix()
     for (index, name) in titles.enumerated() {

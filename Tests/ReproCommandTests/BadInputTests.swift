@@ -30,6 +30,15 @@ struct BadInputTests {
     ("run fork --target FOLDER/precious", "precious: exists and would be overwritten"),
     ("run fork --target FOLDER/missing/new", "missing/new: open: No such file or directory"),
     ("explain no-such-scenario", "no scenario 'no-such-scenario'"),
+    ("report FOLDER/missing", "missing: no report there"),
+    ("report FOLDER/precious", "precious: line 1 is no event of this version"),
+    ("report FOLDER/precious --format x", "--format"),
+    ("store add --store FOLDER/precious FOLDER/x", "precious: is no store of results"),
+    ("store show --store FOLDER/missing", "missing: no store there"),
+    (
+      "runtest fork -o FOLDER --one-shot FOLDER/missing",
+      "missing: the guest's static executable is not there"
+    ),
     ("list no-such-scenario", "no scenario 'no-such-scenario'"),
   ]
 

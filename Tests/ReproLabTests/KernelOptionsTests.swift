@@ -10,9 +10,9 @@ struct KernelOptionsTests {
 
   private static let listed = Set(KernelOptions.boot + KernelOptions.parts.map(\.option))
 
-  @Test("are in README as they are here, in its two lists")
+  @Test("are in docs/developer.md as they are here, in its two lists")
   func readme() throws {
-    let text = try String(contentsOf: Self.root.appending(path: "README.md"), encoding: .utf8)
+    let text = try String(contentsOf: Self.root.appending(path: "docs/developer.md"), encoding: .utf8)
     let start = try #require(text.range(of: "A kernel that you build needs at least: `"))
     let lists = text[start.upperBound...].split(separator: "`", maxSplits: 3).map { list in
       list.split(whereSeparator: \.isWhitespace).map(String.init)

@@ -5,24 +5,31 @@ public struct Probe {
   /// Looks at this machine, and at `target` if one is named.
   public init(target: TargetSpec? = nil) { named = target }
 
+  /// A part, and what keeps it from being used here.
+  struct Finding {
+    var axis: String
+    var part: any Part
+    var obstacle: String?
+  }
+
+  /// All parts of cases that ask the kernel something.
+  var findings: [Finding] {
+    Scenario.all.filter { $0.direction == .read }.map {
+      Finding(axis: "scenario", part: $0, obstacle: $0.obstacle)
+    }
+      + MemoryKind.all.map { Finding(axis: "memory", part: $0, obstacle: $0.obstacle) }
+      + EngineKind.all.map { Finding(axis: "engine", part: $0, obstacle: $0.obstacle) }
+      + TargetKind.all.map { Finding(axis: "target", part: $0, obstacle: Self.obstacle($0)) }
+  }
+
   /// The findings, one a line.
   public var lines: [String] {
-    let scenarios = Scenario.all.filter { $0.direction == .read }
-    let targets = TargetKind.all.map { kind in (kind as any Part, Self.obstacle(kind)) }
-    let parts: [(String, [(part: any Part, obstacle: String?)])] = [
-      ("scenario", scenarios.map { ($0, $0.obstacle) }),
-      ("memory", MemoryKind.all.map { ($0, $0.obstacle) }),
-      ("engine", EngineKind.all.map { ($0, $0.obstacle) }),
-      ("target", targets),
-    ]
     var table = TextTable()
     table.row(["AXIS", "PART", "HERE"])
     var reasons: [String] = []
-    for (axis, found) in parts {
-      for (part, obstacle) in found {
-        table.row([axis, part.name, obstacle == nil ? "can run" : "skip"])
-        if let obstacle { reasons.append("\(part.name): \(obstacle)") }
-      }
+    for finding in findings {
+      table.row([finding.axis, finding.part.name, finding.obstacle == nil ? "can run" : "skip"])
+      if let obstacle = finding.obstacle { reasons.append("\(finding.part.name): \(obstacle)") }
     }
     return table.lines + (reasons.isEmpty ? [] : [""] + reasons) + [""] + pins
   }

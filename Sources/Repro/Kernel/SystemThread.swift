@@ -4,7 +4,7 @@ import SystemPackage
 
 /// A POSIX thread. The trial's agents block in system calls for as long as the trial wants,
 /// which the cooperative pool of Swift tasks must not.
-final class SystemThread: @unchecked Sendable {  // `thread` is written once, before anyone reads it
+package final class SystemThread: @unchecked Sendable {  // `thread` is written once, before anyone reads it
   private final class Body {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -12,7 +12,8 @@ final class SystemThread: @unchecked Sendable {  // `thread` is written once, be
 
   private var thread = pthread_t()
 
-  init(_ run: @escaping @Sendable () -> Void) throws(KernelError) {
+  /// A thread that runs `run`.
+  package init(_ run: @escaping @Sendable () -> Void) throws(KernelError) {
     let body = Unmanaged.passRetained(Body(run))
     let result = pthread_create(&thread, nil, Self.enter, body.toOpaque())
     if result != 0 {
@@ -24,7 +25,8 @@ final class SystemThread: @unchecked Sendable {  // `thread` is written once, be
   /// Leaves it to end by itself.
   func detach() { pthread_detach(thread) }
 
-  func join() { pthread_join(thread, nil) }
+  /// Waits for its end.
+  package func join() { pthread_join(thread, nil) }
 
   // Nonisolated and static: a closure made on the main actor would trap on the new thread.
   private static let enter: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = {

@@ -185,10 +185,19 @@ public struct HumanReport: Report {
     return lines
   }
 
-  /// What LTP's runner kirk reads.
+  /// For LTP's runner, which takes a test without a summary for a failed one, a summary; the reason is on
+  /// standard error.
+  public func broken(_ reason: String) -> [String] {
+    exitCodes == .ltp ? Self.ltpSummary { $0 == .error ? 1 : 0 } : []
+  }
+
   private func ltpSummary() -> [String] {
-    func count(_ verdict: Verdict) -> Int { results.count { $0.verdict == verdict } }
-    return [
+    Self.ltpSummary { verdict in results.count { $0.verdict == verdict } }
+  }
+
+  /// What LTP's runner kirk reads.
+  private static func ltpSummary(_ count: (Verdict) -> Int) -> [String] {
+    [
       "Summary:", "passed   \(count(.clean))", "failed   \(count(.corrupt))", "broken   \(count(.error))",
       "skipped  \(count(.skipped))", "warnings \(count(.inconclusive))",
     ]

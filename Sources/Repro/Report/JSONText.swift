@@ -1,7 +1,8 @@
 /// Encodes values as one line of JSON, keys in the order they are written. The guest's binary has no
 /// Foundation; reading is done on the host, with Foundation's decoder.
-enum JSONText {
-  static func line(_ value: some Encodable) -> String {
+package enum JSONText {
+  /// `value` on one line.
+  package static func line(_ value: some Encodable) -> String {
     let root = Node()
     do {
       try value.encode(to: JSONTreeEncoder(root, []))

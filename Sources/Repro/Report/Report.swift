@@ -17,14 +17,22 @@ public struct ReportFormat: Sendable {
   public let name: String
   /// For whom, in a few words.
   public let summary: String
+  /// Makes one document of several runs, each its events; nil for formats that tell of runs one by one.
+  public let document: (@Sendable (_ runs: [[Event]]) -> [String])?
+  /// Whether the reports of several runs, one after the other, are a report of this format, too.
+  public let isSequence: Bool
   private let makeReport: @Sendable (ExitCodes) -> any Report
 
   /// A format by the name of `name`, made by `make` for the dialect in use.
   public init(
-    _ name: String, _ summary: String, make: @escaping @Sendable (ExitCodes) -> any Report
+    _ name: String, _ summary: String, isSequence: Bool = false,
+    document: (@Sendable (_ runs: [[Event]]) -> [String])? = nil,
+    make: @escaping @Sendable (ExitCodes) -> any Report
   ) {
     self.name = name
     self.summary = summary
+    self.isSequence = isSequence
+    self.document = document
     makeReport = make
   }
 
@@ -34,12 +42,15 @@ public struct ReportFormat: Sendable {
 }
 
 extension ReportFormat {
+  /// What the small static executable has, for guests and the folders of other test runners.
+  public static let small: [ReportFormat] = [.human, .ktap, .jsonl]
+
   /// For people: losses in full, then a table.
-  public static let human = ReportFormat("human", "for people") { HumanReport($0) }
+  public static let human = ReportFormat("human", "for people", isSequence: true) { HumanReport($0) }
   /// One JSON object an event.
-  public static let jsonl = ReportFormat("jsonl", "one event a line, with all that is known") { _ in
-    JSONLinesReport()
-  }
+  public static let jsonl = ReportFormat(
+    "jsonl", "one event a line, with all that is known", isSequence: true
+  ) { _ in JSONLinesReport() }
 }
 
 /// One JSON object a line, in the order of events.

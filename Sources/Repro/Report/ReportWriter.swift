@@ -5,6 +5,7 @@ public final class ReportWriter: Observer {
   private var report: any Report
   private let output: CInt
   private let showsProgress: Bool
+  private let paints: Bool
   private let start = Clock.now
   private var lastProgress: Nanoseconds = 0
   private var hasProgressLine = false
@@ -19,11 +20,13 @@ public final class ReportWriter: Observer {
     self.report = report
     self.output = output
     self.showsProgress = showsProgress
+    paints = report is HumanReport && TerminalColour.suits(output)
   }
 
   /// Writes the event's lines at once: buffered text would be written twice after a fork.
   public func receive(_ event: Event) {
-    let lines = report.lines(for: event)
+    let plain = report.lines(for: event)
+    let lines = paints ? plain.map(TerminalColour.paint) : plain
     guard !lines.isEmpty else { return }
     clearProgress()
     let error = Self.write(lines.joined(separator: "\n") + "\n", to: output)

@@ -7,12 +7,18 @@ public struct GuestPool: Sendable {
 
   private let jobs: Int
   private let session: @Sendable (_ index: Int) throws -> GuestSession
+  private let onEvent: @Sendable (_ index: Int, Event) -> Void
 
   /// - Parameters:
   ///   - jobs: guests at a time.
+  ///   - onEvent: gets the events of each guest, with the place of its kernel in the list.
   ///   - session: describes the guest of a kernel, by its place in the list.
-  public init(jobs: Int, session: @escaping @Sendable (_ index: Int) throws -> GuestSession) {
+  public init(
+    jobs: Int, onEvent: @escaping @Sendable (_ index: Int, Event) -> Void = { _, _ in },
+    session: @escaping @Sendable (_ index: Int) throws -> GuestSession
+  ) {
     self.jobs = jobs
+    self.onEvent = onEvent
     self.session = session
   }
 
@@ -43,7 +49,7 @@ public struct GuestPool: Sendable {
 
   private func attempt(_ index: Int) async -> Outcome {
     do {
-      return .success(try await session(index).run { _ in })
+      return .success(try await session(index).run { onEvent(index, $0) })
     } catch {
       return .failure(error)
     }

@@ -1,4 +1,4 @@
-/// The options of a kernel's configuration that guests need; README's list is this one.
+/// The options of a kernel's configuration that guests need; the list in docs/developer.md is this one.
 public enum KernelOptions {
   /// Without these a guest does not boot, does not report, or can't hold an I/O.
   public static let boot = [

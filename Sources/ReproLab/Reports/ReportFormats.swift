@@ -2,12 +2,14 @@ public import Repro
 
 extension ReportFormat {
   /// Every format; the first is the usual one. Guests and reproducers, which must stay small, have only what
-  /// they need of them: `human` and `jsonl`.
+  /// they need of them: ``ReportFormat/small``.
   public static let all: [ReportFormat] = [
     .human,
     .ktap,
     .junit,
     .jsonl,
+    .html,
+    .kcidb,
   ]
 
   /// The format of that name.

@@ -1,4 +1,3 @@
-import Foundation
 import Repro
 
 /// Trials of a JSONL report, chosen as `REPORT`, `REPORT#TRIAL` or `REPORT#CASE:TRIAL`.
@@ -13,21 +12,13 @@ public struct ReportedTrials: Sendable {
   public init(_ reference: String) throws {
     let parts = reference.split(separator: "#", maxSplits: 1).map(String.init)
     let path = parts.first ?? ""
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw PlanError("\(path): no report there; name a file made with --format jsonl")
-    }
     var plan: Plan?
     var trials: [TrialRecord] = []
-    for (index, line) in String(decoding: data, as: UTF8.self).split(separator: "\n").enumerated() {
-      do {
-        switch try JSONDecoder().decode(Event.self, from: Data(line.utf8)) {
-        case .run(let start): plan = start.plan
-        case .trial(let trial): trials.append(trial)
-        default: break
-        }
-      } catch {
-        throw PlanError(
-          "\(path): line \(index + 1) is no event of this version of repro; use a report of --format jsonl")
+    for event in try StoredReport(path).runs.joined() {
+      switch event {
+      case .run(let start): plan = start.plan
+      case .trial(let trial): trials.append(trial)
+      default: break
       }
     }
     guard let plan else { throw PlanError("\(path): the report does not say how it was made") }

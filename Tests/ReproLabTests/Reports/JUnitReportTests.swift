@@ -208,24 +208,12 @@ struct JUnitReportTests {
 
   // MARK: Another reader
 
-  private static let python = ProcessInfo.processInfo.environment["REPRO_PYTHON"]
-
   /// What PyPI's junitparser counts in `text`, for each suite and for the whole.
-  /// - Throws: Refused when it can't read it, or counts anything but what the document says.
+  /// - Throws: Python.Refused when it can't read it, or counts anything but what the document says.
   private static func readBack(_ text: String) throws -> [[Int]] {
-    let folder = try TemporaryFolder()
-    try folder.write(text, to: "report.xml")
-    let process = Process()
-    process.executableURL = URL(filePath: try #require(python))
-    process.arguments = ["-c", reader, folder("report.xml")]
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw Refused(reason: output) }
-    return output.split(separator: "\n").map { $0.split(separator: " ").compactMap { Int($0) } }
+    try Python.read(text, with: reader).split(separator: "\n").map { line in
+      line.split(separator: " ").compactMap { Int($0) }
+    }
   }
 
   private static let reader = """
@@ -246,7 +234,7 @@ struct JUnitReportTests {
         print(*claim)
     """
 
-  @Test("junitparser counts the same", .enabled(if: python != nil, "REPRO_PYTHON is set by ./run.sh test"))
+  @Test("junitparser counts the same", .withPython)
   func readBack() throws {
     #expect(
       try Self.readBack(Self.text(SampleRun.events)) == Self.suiteCounts + [Self.counts(SampleRun.results)])
@@ -256,7 +244,7 @@ struct JUnitReportTests {
 
   @Test(
     "junitparser does not count the same where it differs",
-    .enabled(if: python != nil, "REPRO_PYTHON is set by ./run.sh test"),
+    .withPython,
     arguments: [
       (#"tests="12""#, #"tests="13""#), (#"failures="2""#, #"failures="1""#),
       (#"errors="1" skipped="0""#, #"errors="0" skipped="0""#), (#"skipped="2""#, #"skipped="0""#),
@@ -266,7 +254,7 @@ struct JUnitReportTests {
     let text = Self.text(SampleRun.events)
     let planted = text.replacing(one, with: other, maxReplacements: 1)
     try #require(planted != text)
-    #expect(throws: Refused.self) { try Self.readBack(planted) }
+    #expect(throws: Python.Refused.self) { try Self.readBack(planted) }
   }
 }
 

@@ -1,5 +1,3 @@
-public import Repro
-
 extension ReportFormat {
   /// Kernel Test Anything Protocol, version 1.
   public static let ktap = ReportFormat("ktap", "kselftest") { _ in KTAPReport() }
