@@ -24,10 +24,12 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     case writes = 3
   }
 
+  static let guards = [copies, .writeFaultReuses]
   static let copies = Guard(
     "fork-copies-pinned", "fork gave the child a copy at once: another frame in its page tables")
 
-  static let childIsCopied = Guard(
+  static let guardsOfChildStore = [copies, childIsCopied]
+  private static let childIsCopied = Guard(
     "child-store-copies", "the child's store to the shared page left the parent its frame")
 
   static func cFragment(_ role: Child) -> CFragment {
@@ -139,10 +141,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
         ;
       return act_by_fork();
       """
-    fragment.globals +=
-      "\n\nstatic bool act_by_fork(void)\n{\n"
-      + cFragment(.stays).act.split(separator: "\n", omittingEmptySubsequences: false)
-      .map { $0.isEmpty ? "" : "  \($0)" }.joined(separator: "\n") + "\n}"
+    fragment.globals += "\n\n" + CFragment.function("act_by_fork", cFragment(.stays).act)
     fragment.touch = """
       if (remote) {
         fire = 1;
