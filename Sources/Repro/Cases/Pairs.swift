@@ -12,8 +12,7 @@ extension Scenario {
 
   /// The scenarios of which a pair is made, in order; itself for any other.
   public var members: [Scenario] {
-    let names = name.split(separator: Self.joint)
-    return names.count == 2 ? names.compactMap { Self.named(String($0)) } : [self]
+    pair.isEmpty ? [self] : pair.compactMap { name in Self.all.first { $0.name == name } }
   }
 
   private static let joint = "-then-"
@@ -41,7 +40,7 @@ extension Scenario {
       "\(first.name)\(Self.joint)\(second.name)", "\(first.summary); then \(second.summary)",
       steps: .held(hazards: 2), guards: union(\.guards), needs: union(\.needs), settings: union(\.settings),
       memory: first.memory.union(second.memory), losses: first.losses.union(second.losses),
-      raceObstacle: "its steps have an order that a race does not keep", then: second.makeHazards,
-      hazard: first.makeHazards[0])
+      raceObstacle: "its steps have an order that a race does not keep", pair: [first.name, second.name],
+      then: second.makeHazards, hazard: first.makeHazards[0])
   }
 }

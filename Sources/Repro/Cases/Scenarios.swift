@@ -124,7 +124,8 @@ extension Scenario {
     ) { _ throws(KernelError) in MigratePagesHazard() },
     Scenario(
       "compaction", "memory compaction, on demand", drawing: CompactionHazard.drawing,
-      guards: [.migrationCounts], needs: [.compaction, .pageFrames], memory: [.mergeable],
+      guards: [.migrationCounts], needs: [.compaction, .pageFrames],
+      settings: CompactionHazard.settings, memory: [.mergeable],
       c: CompactionHazard.cFragment
     ) { _ throws(KernelError) in try CompactionHazard() },
     Scenario(

@@ -48,7 +48,8 @@ public struct Selection: Sendable, Equatable {
     for text in scenarios {
       let glob = Glob(text)
       // Pairs are many: only for everything, or for who means them.
-      let candidates = isExhaustive || text.contains("-then-") ? Scenario.all + Scenario.pairs : Scenario.all
+      let isPair = isExhaustive || Glob("*-then-*").matches(text)
+      let candidates = isPair ? Scenario.all + Scenario.pairs : Scenario.all
       let found = candidates.map(\.name).filter { glob.matches($0) }
       if found.isEmpty { throw SelectionError("no scenario '\(text)'; 'repro list' names them all") }
       names.formUnion(found)
@@ -70,7 +71,7 @@ public struct Selection: Sendable, Equatable {
     for scenario in chosen {
       let namesAxes = !(memories.isEmpty && engines.isEmpty && targets.isEmpty)
       // Of pairs each is run once: with all of everything they would take hours.
-      let isPair = scenario.members.count > 1
+      let isPair = !scenario.pair.isEmpty
       let varies = !isPair && (isExhaustive || !namesAxes && (!scenarios.isEmpty || scenario.name == "fork"))
       var seen: Set<CaseName> = []
       for one in combinations(scenario, varies: varies) where seen.insert(one.name).inserted {
@@ -85,7 +86,7 @@ public struct Selection: Sendable, Equatable {
   }
 
   private func combinations(_ scenario: Scenario, varies: Bool) -> [Case] {
-    let isPair = scenario.members.count > 1
+    let isPair = !scenario.pair.isEmpty
     // Each axis has its parts, and for how many of them it is combined with the other axes' in full.
     func axis<Part>(_ named: [Part], _ all: [Part], usual: [Part]) -> (full: [Part], rest: [Part]) {
       if !named.isEmpty { return (named, []) }

@@ -5,14 +5,22 @@ import SystemPackage
 /// in two scans, so hazards wait for full scans and not for a time.
 enum KSMDaemon {
   /// ksmd scans without pause, everything, and by no policy of its own (Documentation/mm/ksm.rst).
-  static let settings: [Setting] = [
-    // The advisor (6.8) would refuse pages_to_scan; smart scan (6.7) skips pages that failed before.
-    .file("/sys/kernel/mm/ksm/advisor_mode", "none", .wished),
-    .file("/sys/kernel/mm/ksm/smart_scan", "0", .wished),
-    .file("/sys/kernel/mm/ksm/pages_to_scan", "1000"),
-    .file("/sys/kernel/mm/ksm/sleep_millisecs", "0"),
-    .file("/sys/kernel/mm/ksm/run", "1"),
-  ]
+  static let settings = steered(pause: 0)
+
+  /// The same with a pause after each scan: for memory, whose settings last as long as the run, so that ksmd
+  /// leaves a CPU to others.
+  static let calmSettings = steered(pause: 1)
+
+  private static func steered(pause: Int) -> [Setting] {
+    [
+      // The advisor (6.8) would refuse pages_to_scan; smart scan (6.7) skips pages that failed before.
+      .file("/sys/kernel/mm/ksm/advisor_mode", "none", .wished),
+      .file("/sys/kernel/mm/ksm/smart_scan", "0", .wished),
+      .file("/sys/kernel/mm/ksm/pages_to_scan", "1000"),
+      .file("/sys/kernel/mm/ksm/sleep_millisecs", "\(pause)"),
+      .file("/sys/kernel/mm/ksm/run", "1"),
+    ]
+  }
 
   /// Full scans in which it must have merged what it can.
   static let scans = 3

@@ -108,6 +108,8 @@ public struct Scenario: Part {
   /// Whether it is raced when nobody names scenarios or schedules: a race takes its time, and says less than
   /// the staged trials.
   public let isRacedUnasked: Bool
+  /// The names of the two scenarios whose hazards follow each other here, for a pair that was generated.
+  let pair: [String]
   /// The hazard in C; nil for what ``CExport`` can't write.
   let c: CFragment?
   /// Make the hazards that the steps name.
@@ -118,7 +120,7 @@ public struct Scenario: Part {
     steps: [Step]? = nil, drawing: String = "", guards: [Guard] = [], needs: [Need] = [], settings: [Setting] = [],
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
     losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, isRacedUnasked: Bool = false,
-    c: CFragment? = nil,
+    c: CFragment? = nil, pair: [String] = [],
     then more: [HazardMaker] = [], hazard: @escaping HazardMaker
   ) {
     self.name = name
@@ -135,6 +137,7 @@ public struct Scenario: Part {
     self.losses = losses
     self.raceObstacle = raceObstacle
     self.isRacedUnasked = isRacedUnasked
+    self.pair = pair
     self.c = c
     makeHazards = [hazard] + more
   }
@@ -154,6 +157,7 @@ public struct Scenario: Part {
     losses = []
     raceObstacle = scenario.raceObstacle
     isRacedUnasked = false
+    pair = []
     c = nil
     makeHazards = scenario.makeHazards
   }
