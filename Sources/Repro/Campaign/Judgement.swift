@@ -77,7 +77,8 @@ extension CaseResult {
     case (.unexpected, let expectation):
       switch (verdict, expectation) {
       case (.error, _): return "unexpected: \(`case`) is an error: \(reason ?? "nothing is known")"
-      case (.corrupt, .corrupt), (.corrupt, .possible): return "unexpected: \(`case`) lost data in a way that no record names"
+      case (.corrupt, .corrupt), (.corrupt, .possible):
+        return "unexpected: \(`case`) lost data in a way that no record names"
       case (.corrupt, _): return "unexpected: \(`case`) lost data, and no record says so for \(kernel)"
       case (_, .corrupt(let bugs)):
         return "unexpected: \(`case`) is clean, and \(bugs.map(\.id).joined(separator: ", ")) "

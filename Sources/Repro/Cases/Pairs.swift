@@ -2,7 +2,7 @@
 /// scenarios, and run only for who asks for them, or for everything.
 extension Scenario {
   /// Every pair that means something, in the order of the table.
-  static let pairs: [Scenario] = {
+  public static let pairs: [Scenario] = {
     let single = singles.filter(\.isPairable)
     let written = Set(singles.map(\.name))
     return single.flatMap { first in
@@ -27,10 +27,21 @@ extension Scenario {
   /// every other hazard would find nothing left.
   private static let leftOut: Set<String> = ["none-late", "vfork", "posix_spawn", "madv-dontneed"]
 
-  /// Two descriptors can't both register the memory with userfaultfd, and the same twice asks nothing new.
+  /// The same twice asks nothing new, and two descriptors can't both register the memory with userfaultfd.
   private func canPrecede(_ other: Scenario) -> Bool {
-    name != other.name && !(name.hasPrefix("uffd-") && other.name.hasPrefix("uffd-"))
+    let names: Set = [name, other.name]
+    return names.count == 2 && !names.isSubset(of: Self.registering)
+      && (names.isDisjoint(with: Self.advising) || names.isDisjoint(with: Self.remapping))
   }
+
+  private static let registering: Set<String> = ["uffd-protect", "uffd-move"]
+  /// Those that say something about the mapping before the I/O ...
+  private static let advising: Set<String> = [
+    "uffd-protect", "madvise-dontfork-fork", "madvise-wipeonfork-fork",
+  ]
+  /// ... and those to which it makes no difference, or takes what they need: another mapping, a child with
+  /// the page.
+  private static let remapping: Set<String> = ["compaction", "fork-child-reads"]
 
   private init(_ first: Scenario, then second: Scenario) {
     func union<Item: Equatable>(_ path: KeyPath<Scenario, [Item]>) -> [Item] {

@@ -47,10 +47,10 @@ extension Scenario {
       steps: .registered, engine: [.registers]),
     fork(
       "fork-vm-write", "fork; then process_vm_writev(2) stores, as another process would", .stays,
-      steps: .held(.vmWrite)),
+      steps: .held(.vmWrite), c: ForkHazard.cPoke(throughMem: false)),
     fork(
       "fork-mem-write", "fork; then a write to /proc/self/mem stores, as a debugger's poke does", .stays,
-      steps: .held(.memWrite)),
+      steps: .held(.memWrite), c: ForkHazard.cPoke(throughMem: true)),
   ]
 
   /// What write-protects, unmaps or takes pages back.
@@ -125,8 +125,7 @@ extension Scenario {
     Scenario(
       "compaction", "memory compaction, on demand", drawing: CompactionHazard.drawing,
       guards: [.migrationCounts], needs: [.compaction, .pageFrames],
-      settings: CompactionHazard.settings, memory: [.mergeable],
-      c: CompactionHazard.cFragment
+      settings: CompactionHazard.settings, memory: [.mergeable]
     ) { _ throws(KernelError) in try CompactionHazard() },
     Scenario(
       "ksm", "KSM merges the page with a twin", drawing: KSMHazard.drawing, guards: KSMHazard.guards,

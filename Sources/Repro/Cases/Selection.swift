@@ -114,7 +114,8 @@ public struct Selection: Sendable, Equatable {
         place)
       if !targets.isEmpty && fits.isEmpty { continue }
       let target = axis(fits, allTargets.filter { $0.kind.schedules.contains(schedule) }, usual: [usual])
-      let plain = memories.isEmpty && isExhaustive && !isPair ? memory.full.filter { !$0.isState } : memory.full
+      let plain =
+        memories.isEmpty && isExhaustive && !isPair ? memory.full.filter { !$0.isState } : memory.full
       func add(_ memories: [MemoryKind], _ engines: [EngineKind], _ targets: [TargetSpec]) {
         for memory in memories {
           for target in targets {

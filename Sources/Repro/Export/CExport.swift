@@ -23,7 +23,8 @@ public struct CExport {
       throw PlanError("\(one.name) can't be exported: only staged cases are, on held or held-block")
     }
     guard let memory = one.memory.c else {
-      throw PlanError("\(one.name) can't be exported: \(one.memory.name) is a state that takes more than a small program")
+      throw PlanError(
+        "\(one.name) can't be exported: \(one.memory.name) is a state that takes more than a small program")
     }
     self.one = one
     self.memory = memory

@@ -16,18 +16,6 @@ final class CompactionHazard: Hazard, Sendable {
     verify: buf is P2: LOST READ
     """
 
-  static let cFragment = CFragment(
-    act: """
-      unsigned long long before = pagemap(buf);
-      int fd = open("\(file)", O_WRONLY | O_CLOEXEC);
-
-      if (write(fd, "1", 1) != 1)
-        END(SKIPPED, "compact_memory: %m; be root, with CONFIG_COMPACTION");
-      close(fd);
-      return (pagemap(buf) ^ before) & FRAME;
-      """,
-    canBeRefused: true)
-
   /// The gaps must reach the allocator, and not wait in a CPU's list of free pages (Linux 5.14).
   static let settings: [Setting] = [
     .file("/proc/sys/vm/percpu_pagelist_high_fraction", "1000000", .wished)
@@ -44,7 +32,8 @@ final class CompactionHazard: Hazard, Sendable {
     try AddressRange.map(others.base, others.length, MAP_PRIVATE | MAP_ANONYMOUS)
     _ = madvise(others.base, others.length, MADV_NOHUGEPAGE)
     for start in stride(from: 0, to: others.length, by: kernelPageSize) { ck_store64(others.base + start, 1) }
-    let frames = try pages.pageMap.entries(of: others.base, count: others.length / kernelPageSize).map(\.frame)
+    let frames = try pages.pageMap.entries(of: others.base, count: others.length / kernelPageSize).map(
+      \.frame)
     let lowest = frames.indices.sorted { (frames[$0] ?? .max) < (frames[$1] ?? .max) }
     for (address, place) in zip(pages.addresses, lowest) {
       let low = others.base + place * kernelPageSize
@@ -78,6 +67,7 @@ final class CompactionHazard: Hazard, Sendable {
 extension Need {
   /// Compaction on demand.
   static let compaction = Need("compaction") {
-    Need.writable(CompactionHazard.file, or: "the kernel has no compaction: build it with CONFIG_COMPACTION=y")
+    Need.writable(
+      CompactionHazard.file, or: "the kernel has no compaction: build it with CONFIG_COMPACTION=y")
   }
 }

@@ -8,7 +8,7 @@ import Glibc
 final class ForkAdviceHazard: Hazard, Sendable {
   static let drawing = """
     reader                        kernel                    hazard / store
-                                                            madvise(buf, MADV_DONTFORK), or ..._WIPEONFORK
+                                                            MADV_DONTFORK or MADV_WIPEONFORK on buf
     read(fd, buf) ------------->  takes P1 behind buf
                                                             fork(): the child has nothing at buf
                                                             store to buf: no fault. Were P1 shared

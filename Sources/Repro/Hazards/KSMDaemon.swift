@@ -43,7 +43,8 @@ enum KSMDaemon {
           if isMerged { return .applied("ksmd merged the page with \(partner): they are one frame") }
           if scans >= Self.scans {
             return .refused(
-              "ksmd made \(scans) full scans over the page and \(partner), the same bytes, and merged nothing")
+              "ksmd made \(scans) full scans over the page and \(partner), the same bytes, and merged nothing"
+            )
           }
           return .noEffect("ksmd made \(scans) of \(Self.scans) full scans in time")
         }

@@ -6,19 +6,18 @@
 /// KSM asks then too.
 enum KSMSwapHazard {
   static let drawing = """
-    reader                        kernel                    hazards                    ksmd
-    read(fd, buf) ------------->  takes P1 behind buf
-                                                            madvise(buf, MADV_PAGEOUT)
-                                                            load from buf: P1 is back,
-                                                            clean and read-only
-                                                                                       P1 same as its
-                                                                                       twin P3: already
-                                                                                       write-protected,
-                                                                                       so nobody counts
-                                                                                       references: buf
-                                                                                       is P3
-                                  I/O completes into P1
-    verify: buf is P3: LOST READ; where P1 became the shared page, the twin has the data: LEAKED
+    reader                  kernel               hazards              ksmd
+    read(fd, buf) ------->  takes P1 behind buf
+                                                 MADV_PAGEOUT on buf
+                                                 load from buf: P1
+                                                 is back, clean and
+                                                 read-only
+                                                                      P1 is like its twin P3, and
+                                                                      write-protected already, so
+                                                                      nobody counts references:
+                                                                      buf is P3
+                            I/O completes into P1
+    verify: buf is P3: LOST READ; where P1 became the shared page, the twin has it: LEAKED
     """
 
   /// What stands between the page and its twin, from the first hazard on.

@@ -18,7 +18,8 @@ final class MadvDontneedHazard: Hazard, @unchecked Sendable {  // the trial's th
 
   static let guards = [keeps]
   private static let keeps = Guard(
-    "io-keeps-frame", "the page was given up, and \(others) new pages did not get its frame while the I/O had it")
+    "io-keeps-frame",
+    "the page was given up, and \(others) new pages did not get its frame while the I/O had it")
   let givesUp = true
   /// Pages that are taken meanwhile: more than a CPU's list of free pages hands out before it is refilled.
   private static let others = 64
@@ -40,7 +41,9 @@ final class MadvDontneedHazard: Hazard, @unchecked Sendable {  // the trial's th
     for other in 0..<Self.others { memcpy(range.base + other * kernelPageSize, fill, kernelPageSize) }
     let taken = try pages.pageMap.entries(of: range.base, count: Self.others)
     gotFrame = taken.contains { $0.frame.map(frames.contains) == true }
-    return left.map { $0.isPresent ? .noEffect("the page is still there") : .applied("pagemap: the page is gone") }
+    return left.map {
+      $0.isPresent ? .noEffect("the page is still there") : .applied("pagemap: the page is gone")
+    }
   }
 
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] {

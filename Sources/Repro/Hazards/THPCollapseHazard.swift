@@ -37,7 +37,8 @@ final class THPCollapseHazard: Hazard, Sendable {
     return zip(before, try pages.entries()).map { before, after in
       guard let old = before.frame, let new = after.frame else { return .noEffect("no page was there") }
       if old != new, PageFlags.of(new)?.isTransparentHuge == true {
-        return .applied("kpageflags: the page is part of a huge one; frame \(Hex.number(old)) to \(Hex.number(new))")
+        return .applied(
+          "kpageflags: the page is part of a huge one; frame \(Hex.number(old)) to \(Hex.number(new))")
       }
       return .refused("MADV_COLLAPSE left the frame: \(says)")
     }

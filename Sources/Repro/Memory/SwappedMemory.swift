@@ -35,7 +35,8 @@ extension MemoryKind {
 
   /// Pages that came back by a read, and were not stored to.
   public static let swappedIn = MemoryKind(
-    "swapped-in", "private anonymous base pages that came back from swap by a read", needs: [.swap, .pageFrames],
+    "swapped-in", "private anonymous base pages that came back from swap by a read",
+    needs: [.swap, .pageFrames],
     settings: [.swap],
     state: AnonState(enter: Swapping.outAndIn) { entries, flags in
       guard entries.allSatisfy({ $0.isPresent && !$0.isFileOrShared }), let flags else {

@@ -117,7 +117,8 @@ public struct Scenario: Part {
 
   init(
     _ name: String, _ summary: String, role: Role = .hazard, direction: Direction = .read,
-    steps: [Step]? = nil, drawing: String = "", guards: [Guard] = [], needs: [Need] = [], settings: [Setting] = [],
+    steps: [Step]? = nil, drawing: String = "", guards: [Guard] = [], needs: [Need] = [],
+    settings: [Setting] = [],
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
     losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, isRacedUnasked: Bool = false,
     c: CFragment? = nil, pair: [String] = [],

@@ -267,7 +267,8 @@ struct Judge {
     return TrialRecord(
       case: caseName, trial: setup.number, depth: depth,
       inFlight: facts.isInFlight ? asked : lost.count, entering: facts.isEntering ? asked : 0, lost: lost,
-      guards: guards, hazards: facts.outcomes.compactMap(\.first), withoutIO: facts.withoutIO.min { $0.key < $1.key }?.value.first,
+      guards: guards, hazards: facts.outcomes.compactMap(\.first),
+      withoutIO: facts.withoutIO.min { $0.key < $1.key }?.value.first,
       damage: findings.damage.filter { kept.contains($0.page) },
       isExplained: findings.kinds.isSubset(of: scenario.losses),
       frameBefore: seen.arrival?.frame, frameAfter: seen.end?.frame, offset: setup.transfer.offset,
@@ -307,7 +308,9 @@ struct Judge {
     }
     // Both were seen while the I/O was held: it filled the old frame, or was not in flight.
     let isAsked = scenario.role != .positiveControl  // whose loss is missed by its own count
-    if isAsked, instead.isEmpty, buffer.direction == .read, !isLost, let after = seen.touched?.frame, after != before {
+    if isAsked, instead.isEmpty, buffer.direction == .read, !isLost, let after = seen.touched?.frame,
+      after != before
+    {
       throw TrialError.contradiction(
         "frame \(Hex.number(before)) was replaced by \(Hex.number(after)) while the I/O was held, and nothing "
           + "is lost: the I/O did not have the page")
