@@ -23,4 +23,10 @@ enum LateLook {
     }
     return try pages.entries().map { !$0.isPresent }
   }
+
+  /// Makes the pages again what they were before, dirty and the caller's own: a hazard that is tried once
+  /// more must not meet them clean and in the swap cache.
+  static func restore(_ pages: PagesUnderIO) {
+    for address in pages.addresses { ck_store64(address, ck_load64(address)) }
+  }
 }

@@ -128,6 +128,7 @@ final class Staged {
       facts.reclaimed = try LateLook.reclaim(pages)
       let late = judge.look(setup, .late, touched)
       findings.add(judge.afterReclaim(late, facts.reclaimed))
+      LateLook.restore(pages)
     }
     try facts.retry(hazards, pages)
     return try judge.record(setup, hazards, facts, findings)
