@@ -4,26 +4,20 @@ import SystemPackage
 /// ksmd: how it is set up, and how one waits for it. It compares a page only once its checksum was the same
 /// in two scans, so hazards wait for full scans and not for a time.
 enum KSMDaemon {
-  /// ksmd scans without pause, everything, and by no policy of its own (Documentation/mm/ksm.rst).
-  static let settings = steered(pause: 0)
-
-  /// The same with a pause after each scan: for memory, whose settings last as long as the run, so that ksmd
-  /// leaves a CPU to others.
-  static let calmSettings = steered(pause: 1)
-
-  private static func steered(pause: Int) -> [Setting] {
-    [
-      // The advisor (6.8) would refuse pages_to_scan; smart scan (6.7) skips pages that failed before.
-      .file("/sys/kernel/mm/ksm/advisor_mode", "none", .wished),
-      .file("/sys/kernel/mm/ksm/smart_scan", "0", .wished),
-      .file("/sys/kernel/mm/ksm/pages_to_scan", "1000"),
-      .file("/sys/kernel/mm/ksm/sleep_millisecs", "\(pause)"),
-      .file("/sys/kernel/mm/ksm/run", "1"),
-    ]
-  }
+  /// ksmd scans often, everything, and by no policy of its own (Documentation/mm/ksm.rst). Without any sleep
+  /// it would keep a CPU busy, and a trial in a guest that shares its CPUs waits for that.
+  static let settings: [Setting] = [
+    // The advisor (6.8) would refuse pages_to_scan; smart scan (6.7) skips pages that failed before.
+    .file("/sys/kernel/mm/ksm/advisor_mode", "none", .wished),
+    .file("/sys/kernel/mm/ksm/smart_scan", "0", .wished),
+    .file("/sys/kernel/mm/ksm/pages_to_scan", "1000"),
+    .file("/sys/kernel/mm/ksm/sleep_millisecs", "1"),
+    .file(run, "1"),
+  ]
 
   /// Full scans in which it must have merged what it can.
   static let scans = 3
+  private static let run = "/sys/kernel/mm/ksm/run"
   private static let counter = "/sys/kernel/mm/ksm/full_scans"
 
   /// Waits until ksmd merged all pages, or has scanned often enough, or `patience` is over.
@@ -37,6 +31,9 @@ enum KSMDaemon {
     while true {
       let scans = try fullScans() - start
       let merged = try merged()
+      if KernelFile.number(run) != 1 {
+        return merged.map { _ in .noEffect("ksmd was stopped by somebody else: \(run) is no longer 1") }
+      }
       let isTime = Clock.now > deadline || Interrupts.signal != nil
       if merged.allSatisfy({ $0 }) || scans >= Self.scans || isTime {
         return merged.map { isMerged in
