@@ -25,7 +25,7 @@ final class ForkAdviceHazard: Hazard, Sendable {
       """,
     act: inChild(
       fails: """
-        mincore(buf, page_size, &there) == 0 || errno != ENOMEM); /* nothing is mapped */
+        mincore(buf, page_size, &there) == 0 || errno != ENOMEM); /* nothing there */
         """),
     settle: """
       if (madvise(buf, map_size, MADV_DOFORK) < 0)

@@ -253,7 +253,8 @@ struct Judge {
     for page in 0..<depth {
       try contradict(page, hazards, facts, isLost: isLost.contains(page))
       let name = try guardAsked(page, hazards, facts)?.name
-      if page < facts.reclaimed.count, facts.reclaimed[page], !isLost.contains(page) {
+      let isBack = page < facts.reclaimed.count && facts.reclaimed[page] && !isLost.contains(page)
+      if isBack, name != Guard.ioMarksDirty.name {
         guards[Guard.ioMarksDirty.name, default: 0] += 1
       }
       if name == nil && !isLost.contains(page) { continue }
