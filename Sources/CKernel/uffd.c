@@ -59,3 +59,36 @@ int ck_uffd_fill(int fd, void *page, const void *source, size_t length) {
   }
   return 0;
 }
+
+int ck_uffd_register_protection(int fd, void *page, size_t length) {
+  struct uffdio_register range = {
+      .range = {(uint64_t)(uintptr_t)page, length}, .mode = UFFDIO_REGISTER_MODE_WP};
+  return ioctl(fd, UFFDIO_REGISTER, &range) < 0 ? -errno : 0;
+}
+
+int ck_uffd_protect(int fd, void *page, size_t length, int on) {
+  struct uffdio_writeprotect change = {
+      .range = {(uint64_t)(uintptr_t)page, length}, .mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0};
+  while (ioctl(fd, UFFDIO_WRITEPROTECT, &change) < 0)
+    if (errno != EAGAIN) return -errno;
+  return 0;
+}
+
+int ck_uffd_unregister(int fd, void *page, size_t length) {
+  struct uffdio_range range = {(uint64_t)(uintptr_t)page, length};
+  return ioctl(fd, UFFDIO_UNREGISTER, &range) < 0 ? -errno : 0;
+}
+
+/* Spelled out because older headers lack it. */
+struct uffd_move {
+  uint64_t to, from, length, mode;
+  int64_t moved;
+};
+#define UFFD_MOVE _IOWR(UFFDIO, 0x05, struct uffd_move)
+
+int ck_uffd_move(int fd, void *to, void *from, size_t length) {
+  struct uffd_move move = {(uint64_t)(uintptr_t)to, (uint64_t)(uintptr_t)from, length, 0, 0};
+  while (ioctl(fd, UFFD_MOVE, &move) < 0)
+    if (errno != EAGAIN) return -errno;
+  return 0;
+}

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Repro
+import ReproLab
 
 /// `repro list`: the scenarios.
 struct ListCommand: ParsableCommand {
@@ -14,7 +15,13 @@ struct ListCommand: ParsableCommand {
 
   @Flag(help: "List the bugs that users can meet, as a Markdown table.") var bugs = false
 
+  @Flag(help: "Write docs/hazards.md: every hazard, its guards and its records.") var hazardsPage = false
+
   func run() throws {
+    if hazardsPage {
+      print(HazardsPage().text, terminator: "")
+      return
+    }
     if bugs {
       print(Catalogue.standard.affectedTable(), terminator: "")
       return

@@ -9,7 +9,9 @@ struct CExportTests {
   static let exportable = [
     "control-remap", "control-none", "fork", "fork-child-stays", "fork-child-reads", "fork-child-writes",
     "fork-remote-store", "fork-read2", "fork-registered", "mprotect-then-fork", "none-late", "mprotect",
-    "soft-dirty", "pageout", "move_pages", "ksm", "madvise-dontfork-fork", "cold",
+    "soft-dirty", "pageout", "move_pages", "ksm", "madvise-dontfork-fork", "cold", "fork-vm-write",
+    "fork-mem-write", "madv-free", "mbind", "migrate_pages", "ksm-swap", "madvise-wipeonfork-fork", "vfork",
+    "posix_spawn",
   ]
 
   /// One axis varied at a time, as the default plan has it.
@@ -93,7 +95,7 @@ struct CExportTests {
     selection.isExhaustive = true
     selection.schedules = [.staged]
     let cases = selection.expand(try selection.chosenScenarios(), depth: 1).cases
-      .filter { $0.target.kind.c != nil }
+      .filter { $0.target.kind.c != nil && !$0.memory.isState }
       .filter { !($0.target.kind.holdsByFault && $0.scenario.steps.toucher == .secondRead) }
     #expect(cases.count > 150)
     for one in cases {

@@ -5,7 +5,7 @@ import Testing
 @Suite("Folders")
 struct FolderOrderTests {
   private static let order = [
-    "Kernel", "Oracle", "Parts", "Memory", "Engines", "Hazards", "Targets", "Cases", "Trial", "Catalogue",
+    "Kernel", "Oracle", "Parts", "Hazards", "Memory", "Engines", "Targets", "Cases", "Trial", "Catalogue",
     "Host", "Campaign", "Report", "Session", "Inspect", "Export", "Seal",
   ]
 

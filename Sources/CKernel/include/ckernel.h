@@ -233,3 +233,25 @@ int ck_uffd_register(int fd, void *page, size_t length);
 int ck_uffd_wait(int fd, const void *page, size_t length, int timeout_ms);
 /* Puts a copy of `source` there and lets those go on who wait. */
 int ck_uffd_fill(int fd, void *page, const void *source, size_t length);
+/* The same pages' write protection is ours from now on (UFFDIO_REGISTER_MODE_WP, Linux 5.7). */
+int ck_uffd_register_protection(int fd, void *page, size_t length);
+/* UFFDIO_WRITEPROTECT: protects the range, or no more. */
+int ck_uffd_protect(int fd, void *page, size_t length, int on);
+int ck_uffd_unregister(int fd, void *page, size_t length);
+/* UFFDIO_MOVE, Linux 6.8: the page at `from` is behind `to`, which is registered and missing, and no
+ * longer behind `from`. */
+int ck_uffd_move(int fd, void *to, void *from, size_t length);
+
+/* --- hazard.c: more ways to put a page in danger --- */
+
+/* mbind(2) with MPOL_BIND and MPOL_MF_MOVE. */
+int ck_mbind(void *page, size_t length, int node);
+/* migrate_pages(2) of this process; how many stayed, or -errno. */
+int ck_migrate_pages(int from, int to);
+/* vfork(2), the child exits at once; posix_spawn(3) of a program that does the same. 0 or -errno. */
+int ck_vfork(void);
+int ck_spawn(void);
+/* Stores `length` bytes through the kernel: by process_vm_writev(2), or through /proc/self/mem. */
+int ck_poke(int through_mem, void *to, const void *from, size_t length);
+/* mincore(2) of one page: 1 if it is mapped or in the swap or page cache. */
+int ck_in_core(void *page);

@@ -61,6 +61,8 @@ public final class Campaign {
     for leftover in leftovers { note("put back what a killed run had left: \(leftover)") }
     // What was asked for by name and means nothing is said; the rest is in `repro list --why-not`.
     if cases.isEmpty { for one in excluded { note("left out: \(one.case.name): \(one.reason)") } }
+    // A guest's own: every case gets its late look.
+    if plan.swapDevice != nil { try? hostState?.apply([.swap]) }
     let lanes = prepareLanes()
     for group in groups() { run(group, lanes) }
     hostState?.undoAll()

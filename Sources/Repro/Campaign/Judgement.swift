@@ -23,12 +23,12 @@ public enum Judgement: String, Sendable, Codable, CaseIterable {
       case (.error, _): .unexpected
       // Damage of another kind is another bug than the one that is known; a control's proves no more than that
       // losses are seen.
-      case (.corrupt, .corrupt):
+      case (.corrupt, .corrupt), (.corrupt, .possible):
         result.role == .hazard && result.count.unexplained > 0 ? .unexpected : .expected
       case (.corrupt, _): .unexpected
-      case (.clean, .clean): .expected
+      case (.clean, .clean), (.clean, .possible): .expected
       case (.clean, .corrupt): .unexpected
-      case (_, .unknown): .unknown
+      case (_, .unknown), (_, .possible): .unknown
       // Where nothing asks a guard, nothing can be lost.
       case (.skipped, .clean) where result.wasNotAsked: .expected
       case (.skipped, _): .skipped
@@ -69,14 +69,16 @@ extension CaseResult {
     let kernel = version.map { "\($0)" } ?? "this kernel"
     let judgement = Judgement(self, on: version, by: catalogue)
     switch (judgement, expectation(on: version, by: catalogue)) {
-    case (.expected, .corrupt(let bugs)):
+    case (.expected, .possible) where verdict == .clean: return nil
+    case (.expected, .corrupt(let bugs)), (.expected, .possible(let bugs)):
       let names = bugs.map(\.id).joined(separator: ", ")
       return "known: \(`case`) lost data, as the catalogue has it for \(kernel)"
         + (names.isEmpty ? "" : " (\(names))")
     case (.unexpected, let expectation):
       switch (verdict, expectation) {
       case (.error, _): return "unexpected: \(`case`) is an error: \(reason ?? "nothing is known")"
-      case (.corrupt, .corrupt): return "unexpected: \(`case`) lost data in a way that no record names"
+      case (.corrupt, .corrupt), (.corrupt, .possible):
+        return "unexpected: \(`case`) lost data in a way that no record names"
       case (.corrupt, _): return "unexpected: \(`case`) lost data, and no record says so for \(kernel)"
       case (_, .corrupt(let bugs)):
         return "unexpected: \(`case`) is clean, and \(bugs.map(\.id).joined(separator: ", ")) "

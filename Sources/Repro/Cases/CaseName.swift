@@ -47,6 +47,13 @@ extension CaseName: CustomStringConvertible {
     return "\(scenario)\(memory).\(engine)\(target).\(schedule.rawValue)"
   }
 
+  /// The same case of another scenario.
+  func of(_ scenario: Scenario) -> CaseName {
+    var name = self
+    name.scenario = scenario.name
+    return name
+  }
+
   /// What of the name is not the scenario: `pread.staged`.
   public var lane: String { String(description.dropFirst(scenario.count + 1)) }
 }

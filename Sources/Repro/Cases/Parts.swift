@@ -8,6 +8,19 @@ extension MemoryKind {
     .hugetlb,
     .memfd,
     .mlocked,
+    .forked,
+    .absent,
+    .zeroPage,
+    .zeroed,
+    .lazyFree,
+    .swapped,
+    .swappedIn,
+    .swapCache,
+    .ksm,
+    .thpPieces,
+    .wide,
+    .memfdRead,
+    .memfdPrivate,
   ]
 
   /// The kind of that name.

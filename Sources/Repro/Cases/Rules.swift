@@ -60,6 +60,10 @@ extension MemoryKind.Trait {
     case .swappable: "no page table entry of these becomes a swap entry"
     case .divisible: "base pages of it can't be protected one by one"
     case .mergeable: "KSM merges base pages of private anonymous memory only"
+    case .merged: "KSM has merged nothing there"
+    case .zeroed: "it holds other bytes than zeros"
+    case .collapsible: "no huge page fits, or one is there already"
+    case .huge: "no PMD maps it"
     }
   }
 }

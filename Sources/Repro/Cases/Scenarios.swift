@@ -13,18 +13,21 @@ extension Scenario {
     losses: [], c: NoHazard.cFragment
   ) { _ throws(KernelError) in NoHazard() }
 
-  /// Every scenario, in the order of runs.
-  public static let all: [Scenario] =
-    [control, quiet] + hazards + hazards.filter(\.hasWriteControl).map(\.writeControl)
+  /// Every scenario that is written down, in the order of runs; see ``pairs``.
+  public static let all: [Scenario] = singles + hazards.filter(\.hasWriteControl).map(\.writeControl)
+
+  static let singles: [Scenario] = [control, quiet] + hazards
 
   /// What a run without names takes. Every lane begins with both controls anyway, and the writes, which
   /// can't lose, are for those who ask for them.
   public static var standard: [Scenario] { hazards }
 
   /// The scenario of that name.
-  public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
+  public static func named(_ name: String) -> Scenario? {
+    all.first { $0.name == name } ?? pairs.first { $0.name == name }
+  }
 
-  private static let hazards: [Scenario] = [
+  private static let forks: [Scenario] = [
     fork("fork", "fork; the child exits at once", .exits),
     fork("fork-child-stays", "fork; the child lives until after the I/O", .stays),
     fork(
@@ -42,53 +45,161 @@ extension Scenario {
     fork(
       "fork-registered", "fork between the registration of a buffer and its read; nothing is held", .stays,
       steps: .registered, engine: [.registers]),
+    fork(
+      "fork-vm-write", "fork; then process_vm_writev(2) stores, as another process would", .stays,
+      steps: .held(.vmWrite), c: ForkHazard.cPoke(throughMem: false)),
+    fork(
+      "fork-mem-write", "fork; then a write to /proc/self/mem stores, as a debugger's poke does", .stays,
+      steps: .held(.memWrite), c: ForkHazard.cPoke(throughMem: true)),
+  ]
+
+  /// What write-protects, unmaps or takes pages back.
+  private static let protections: [Scenario] = [
     Scenario(
       "mprotect", "mprotect to read-only and back", drawing: MprotectHazard.drawing,
-      memory: [.private, .divisible],
+      guards: [.writeFaultReuses], memory: [.private, .divisible],
       raceObstacle: "a store thread that runs free would fault while the page is read-only",
       c: MprotectHazard.cFragment
     ) { _ throws(KernelError) in MprotectHazard() },
     Scenario(
       "soft-dirty", "clear_refs 4, as a checkpoint does", drawing: SoftDirtyHazard.drawing,
-      needs: [.softDirty], memory: [.private, .swappable], c: SoftDirtyHazard.cFragment
+      guards: SoftDirtyHazard.guards, needs: [.softDirty], memory: [.private, .swappable],
+      isRacedUnasked: true, c: SoftDirtyHazard.cFragment
     ) { _ throws(KernelError) in SoftDirtyHazard() },
     Scenario(
+      "uffd-protect", "userfaultfd write-protect, on and off", drawing: UffdProtectHazard.drawing,
+      guards: UffdProtectHazard.guards, needs: [.uffdProtect], memory: [.mergeable],
+      raceObstacle: "a store thread that runs free would wait for us while the page is protected"
+    ) { _ throws(KernelError) in try UffdProtectHazard() },
+    Scenario(
+      "uffd-move", "UFFDIO_MOVE to another address and back", drawing: UffdMoveHazard.drawing,
+      guards: UffdMoveHazard.guards, needs: [.uffdMove, .pageFrames], memory: [.mergeable],
+      raceObstacle: "for a moment nothing is mapped, and whoever comes then waits for us"
+    ) { depth throws(KernelError) in try UffdMoveHazard(depth: depth) },
+    Scenario(
       "pageout", "MADV_PAGEOUT and back through the swap cache", drawing: PageoutHazard.drawing,
-      needs: [.swap], settings: [.swap], memory: [.private, .swappable],
-      losses: [.lostRead, .torn, .lostAfterSwap], c: PageoutHazard.cFragment
+      guards: PageoutHazard.guards, needs: [.swap], settings: [.swap], memory: [.private, .swappable],
+      losses: [.lostRead, .torn, .lostAfterSwap], isRacedUnasked: true, c: PageoutHazard.cFragment
     ) { _ throws(KernelError) in PageoutHazard() },
     Scenario(
       "none-late", "no hazard; once the I/O is over the page goes to swap and comes back",
-      drawing: LateLookHazard.drawing, needs: [.swap], settings: [.swap], memory: [.private, .swappable],
-      losses: [.lostAfterSwap], raceObstacle: "nothing happens while the I/O is in flight",
-      c: LateLookHazard.cFragment
+      drawing: LateLookHazard.drawing, guards: LateLookHazard.guards, needs: [.swap], settings: [.swap],
+      memory: [.private, .swappable], losses: [.lostAfterSwap],
+      raceObstacle: "nothing happens while the I/O is in flight", c: LateLookHazard.cFragment
     ) { _ throws(KernelError) in LateLookHazard() },
     Scenario(
+      "cold", "MADV_COLD, which makes reclaim take the page first", drawing: ColdHazard.drawing,
+      guards: ColdHazard.guards, needs: [.madviseCold, .pageFrames], memory: [.private, .swappable],
+      isRacedUnasked: true, c: ColdHazard.cFragment
+    ) { _ throws(KernelError) in ColdHazard() },
+    Scenario(
+      "madv-free", "MADV_FREE and reclaim, which may drop the page until it is written to",
+      drawing: MadvFreeHazard.drawing, guards: MadvFreeHazard.guards, needs: [.pageMap],
+      memory: [.private, .swappable], losses: [.lostRead, .zeroed, .torn], c: MadvFreeHazard.cFragment
+    ) { _ throws(KernelError) in MadvFreeHazard() },
+    Scenario(
+      "madv-dontneed", "MADV_DONTNEED: zeros are right, and nobody else may get the page",
+      drawing: MadvDontneedHazard.drawing, guards: MadvDontneedHazard.guards, needs: [.pageFrames],
+      memory: [.private, .divisible], losses: [.leakedElsewhere],
+      raceObstacle: "what a store that runs free leaves is not defined"
+    ) { _ throws(KernelError) in try MadvDontneedHazard() },
+  ]
+
+  /// What puts another frame behind the address.
+  private static let replacements: [Scenario] = [
+    Scenario(
       "move_pages", "migration to another NUMA node", drawing: MovePagesHazard.drawing,
-      needs: [.twoNodes, .pageFrames],
-      settings: [.file("/proc/sys/kernel/numa_balancing", "0", .wished)], c: MovePagesHazard.cFragment
+      guards: [.migrationCounts], needs: [.twoNodes, .pageFrames], settings: Migration.settings,
+      isRacedUnasked: true, c: MovePagesHazard.cFragment
     ) { _ throws(KernelError) in MovePagesHazard() },
     Scenario(
-      "ksm", "KSM merges the page with a twin", drawing: KSMHazard.drawing, needs: [.ksm, .pageFrames],
-      settings: KSMHazard.settings, memory: [.mergeable],
-      raceObstacle: "a page that is stored to all the time is never the same as its twin",
-      c: KSMHazard.cFragment
-    ) { depth throws(KernelError) in try KSMHazard(depth: depth) },
+      "mbind", "mbind(MPOL_MF_MOVE) to another NUMA node", drawing: MbindHazard.drawing,
+      guards: [.migrationCounts], needs: [.twoNodes, .pageFrames], settings: Migration.settings,
+      c: MbindHazard.cFragment
+    ) { _ throws(KernelError) in MbindHazard() },
+    Scenario(
+      "migrate_pages", "migrate_pages: all of the process leaves a NUMA node",
+      drawing: MigratePagesHazard.drawing, guards: [.migrationCounts], needs: [.twoNodes, .pageFrames],
+      settings: Migration.settings, c: MigratePagesHazard.cFragment
+    ) { _ throws(KernelError) in MigratePagesHazard() },
+    Scenario(
+      "compaction", "memory compaction, on demand", drawing: CompactionHazard.drawing,
+      guards: [.migrationCounts], needs: [.compaction, .pageFrames],
+      settings: CompactionHazard.settings, memory: [.mergeable]
+    ) { _ throws(KernelError) in try CompactionHazard() },
+    Scenario(
+      "ksm", "KSM merges the page with a twin", drawing: KSMHazard.drawing, guards: KSMHazard.guards,
+      needs: [.ksm, .pageFrames], settings: KSMDaemon.settings, memory: [.mergeable],
+      losses: mergeLosses, raceObstacle: neverTheSame, c: KSMHazard.cFragment
+    ) { depth throws(KernelError) in KSMHazard(depth: depth) },
+    Scenario(
+      "ksm-swap", "the page goes to swap and comes back by a read, then KSM merges it; no store",
+      steps: .held(.none, hazards: 2), drawing: KSMSwapHazard.drawing, guards: KSMSwapHazard.guards,
+      needs: [.ksm, .pageFrames, .swap], settings: KSMDaemon.settings + [.swap],
+      memory: [.mergeable, .swappable], losses: mergeLosses.union([.lostAfterSwap]),
+      raceObstacle: neverTheSame, c: KSMSwapHazard.cFragment,
+      then: [merge]
+    ) { _ throws(KernelError) in PageoutHazard() },
+    Scenario(
+      "ksm-existing", "KSM merges the page into one that it shares already",
+      drawing: KSMExistingHazard.drawing, guards: KSMExistingHazard.guards, needs: [.ksm, .pageFrames],
+      settings: KSMDaemon.settings, memory: [.mergeable], losses: mergeLosses, raceObstacle: neverTheSame
+    ) { depth throws(KernelError) in KSMExistingHazard(depth: depth) },
+    Scenario(
+      "ksm-zero", "KSM maps the zero page in place of a page of zeros", drawing: KSMZeroHazard.drawing,
+      guards: KSMZeroHazard.guards, needs: [.ksm, .pageFrames], settings: KSMZeroHazard.settings,
+      memory: [.mergeable, .zeroed], losses: mergeLosses, raceObstacle: neverTheSame
+    ) { _ throws(KernelError) in KSMZeroHazard() },
+    Scenario(
+      "ksm-unmerge", "MADV_UNMERGEABLE, on a page that KSM shared before the I/O",
+      drawing: KSMUnmergeHazard.drawing, guards: KSMUnmergeHazard.guards, needs: [.ksm, .pageFrames],
+      settings: KSMDaemon.settings, memory: [.merged], raceObstacle: neverTheSame
+    ) { _ throws(KernelError) in KSMUnmergeHazard() },
+    Scenario(
+      "thp-split", "page tables instead of a PMD map the huge page", drawing: THPSplitHazard.drawing,
+      guards: THPSplitHazard.guards, needs: [.pageFrames], memory: [.huge]
+    ) { _ throws(KernelError) in THPSplitHazard() },
+    Scenario(
+      "thp-collapse", "MADV_COLLAPSE: a huge page takes the place of base pages",
+      drawing: THPCollapseHazard.drawing, guards: THPCollapseHazard.guards,
+      needs: [.madviseCollapse, .pageFrames], memory: [.collapsible]
+    ) { _ throws(KernelError) in THPCollapseHazard() },
+  ]
+
+  /// Ways to fork, or nearly, that must lose nothing; and one that is not made worse by what comes first.
+  private static let waysOut: [Scenario] = [
     Scenario(
       "mprotect-then-fork", "mprotect to read-only and back, then fork; the child exits at once",
-      drawing: MprotectHazard.drawing, memory: [.private, .divisible],
+      drawing: MprotectHazard.drawing, guards: ForkHazard.guards, memory: [.private, .divisible],
       raceObstacle: "a store thread that runs free would fault while the page is read-only",
       c: MprotectHazard.cThenFork, then: [forkAndExit]
     ) { _ throws(KernelError) in MprotectHazard() },
     Scenario(
       "madvise-dontfork-fork", "MADV_DONTFORK, then fork; the child exits at once and never has the page",
-      drawing: DontForkHazard.drawing, memory: [.private, .divisible], c: DontForkHazard.cFragment
-    ) { depth throws(KernelError) in try DontForkHazard(depth: depth) },
+      drawing: ForkAdviceHazard.drawing, guards: ForkAdviceHazard.guards, memory: [.private, .divisible],
+      isRacedUnasked: true, c: ForkAdviceHazard.cFragment
+    ) { depth throws(KernelError) in try ForkAdviceHazard(depth: depth) },
     Scenario(
-      "cold", "MADV_COLD, which makes reclaim take the page first", drawing: ColdHazard.drawing,
-      needs: [.madviseCold, .pageFrames], memory: [.private, .swappable], c: ColdHazard.cFragment
-    ) { _ throws(KernelError) in ColdHazard() },
+      "madvise-wipeonfork-fork", "MADV_WIPEONFORK, then fork; the child exits at once and has zeros",
+      drawing: ForkAdviceHazard.drawing, guards: ForkAdviceHazard.guards,
+      memory: [.mergeable], c: ForkAdviceHazard.cWipe
+    ) { depth throws(KernelError) in try ForkAdviceHazard(depth: depth, wipes: true) },
+    Scenario(
+      "vfork", "vfork; the child exits at once", drawing: VforkHazard.drawing, guards: VforkHazard.guards,
+      c: VforkHazard.cFragment(spawns: false)
+    ) { _ throws(KernelError) in VforkHazard(spawns: false) },
+    Scenario(
+      "posix_spawn", "posix_spawn of a program that exits at once", drawing: VforkHazard.drawing,
+      guards: VforkHazard.guards, c: VforkHazard.cFragment(spawns: true)
+    ) { _ throws(KernelError) in VforkHazard(spawns: true) },
   ]
+
+  private static let hazards = forks + protections + replacements + waysOut
+
+  private static let mergeLosses: Set<Damage.Kind> = [.lostRead, .torn, .leakedElsewhere]
+  private static let neverTheSame = "a page that is stored to all the time is never the same as its twin"
+
+  private static let merge: HazardMaker = { depth throws(KernelError) in KSMHazard(depth: depth) }
 
   private static let forkAndExit: HazardMaker = { depth throws(KernelError) in
     try ForkHazard(.exits, depth: depth)
@@ -100,10 +211,13 @@ extension Scenario {
     engine: Set<EngineKind.Trait> = [], losses: Set<Damage.Kind> = [.lostRead, .torn]
   ) -> Scenario {
     Scenario(
-      name, summary, steps: steps, drawing: ForkHazard.drawing, needs: needs, memory: [.private],
+      name, summary, steps: steps, drawing: ForkHazard.drawing,
+      guards: child == .writes ? ForkHazard.guardsOfChildStore : ForkHazard.guards, needs: needs,
+      memory: [.private],
       engine: engine,
       losses: losses,
       raceObstacle: steps == .held() ? nil : "its steps have an order that a race does not keep",
+      isRacedUnasked: true,
       c: c ?? ForkHazard.cFragment(child)
     ) { depth throws(KernelError) in try ForkHazard(child, depth: depth) }
   }

@@ -43,15 +43,18 @@ public struct Selection: Sendable, Equatable {
   /// The scenarios that are meant, in the order of the table.
   /// - Throws: SelectionError for a glob that selects nothing.
   public func chosenScenarios() throws(SelectionError) -> [Scenario] {
-    if scenarios.isEmpty { return Scenario.standard }
+    if scenarios.isEmpty { return Scenario.standard + (isExhaustive ? Scenario.pairs : []) }
     var names: Set<String> = []
     for text in scenarios {
       let glob = Glob(text)
-      let found = Scenario.all.map(\.name).filter { glob.matches($0) }
+      // Pairs are many: only for everything, or for who means them.
+      let isPair = isExhaustive || Glob("*-then-*").matches(text)
+      let candidates = isPair ? Scenario.all + Scenario.pairs : Scenario.all
+      let found = candidates.map(\.name).filter { glob.matches($0) }
       if found.isEmpty { throw SelectionError("no scenario '\(text)'; 'repro list' names them all") }
       names.formUnion(found)
     }
-    return Scenario.all.filter { names.contains($0.name) }
+    return (Scenario.all + Scenario.pairs).filter { names.contains($0.name) }
   }
 
   /// Whether a target's own schedule is among those that are selected.
@@ -67,7 +70,9 @@ public struct Selection: Sendable, Equatable {
     var excluded: [(case: Case, reason: String)] = []
     for scenario in chosen {
       let namesAxes = !(memories.isEmpty && engines.isEmpty && targets.isEmpty)
-      let varies = isExhaustive || !namesAxes && (!scenarios.isEmpty || scenario.name == "fork")
+      // Of pairs each is run once: with all of everything they would take hours.
+      let isPair = !scenario.pair.isEmpty
+      let varies = !isPair && (isExhaustive || !namesAxes && (!scenarios.isEmpty || scenario.name == "fork"))
       var seen: Set<CaseName> = []
       for one in combinations(scenario, varies: varies) where seen.insert(one.name).inserted {
         if let reason = one.exclusion(depth: depth) {
@@ -81,14 +86,15 @@ public struct Selection: Sendable, Equatable {
   }
 
   private func combinations(_ scenario: Scenario, varies: Bool) -> [Case] {
+    let isPair = !scenario.pair.isEmpty
     // Each axis has its parts, and for how many of them it is combined with the other axes' in full.
     func axis<Part>(_ named: [Part], _ all: [Part], usual: [Part]) -> (full: [Part], rest: [Part]) {
       if !named.isEmpty { return (named, []) }
-      return isExhaustive ? (all, []) : (usual, varies ? all : [])
+      return isExhaustive && !isPair ? (all, []) : (usual, varies ? all : [])
     }
     // The engine of a scenario that needs a special one is that one.
     let fitting = EngineKind.all.filter { scenario.engine.isSubset(of: $0.traits) }
-    let memory = axis(memories, MemoryKind.all, usual: [MemoryKind.all[0]])
+    let memory = axis(memories, MemoryKind.all, usual: [scenario.usualMemory])
     let engine = axis(engines, EngineKind.all, usual: Array(fitting.prefix(1)))
     func place(_ spec: TargetSpec) -> TargetSpec {
       guard let scratch, spec.path == nil, spec.kind.name == scratch.kind.name else { return spec }
@@ -99,12 +105,17 @@ public struct Selection: Sendable, Equatable {
     let allTargets = unasked.map { place(TargetSpec($0)) }
     var found: [Case] = []
     for schedule in schedules.isEmpty ? Schedule.allCases : schedules {
+      // A race of each scenario, engine or memory takes its time, and tells what the staged ones tell.
+      let isUnasked = schedule == .race && schedules.isEmpty && scenarios.isEmpty && !isExhaustive
+      if isUnasked && !scenario.isRacedUnasked && targets.isEmpty { continue }
       let usual = place(TargetSpec(TargetKind.usual(for: schedule)))
       // A named target names its schedule too, unless that is named itself.
       let fits = (schedules.isEmpty ? targets.filter { $0.kind.schedules.contains(schedule) } : targets).map(
         place)
       if !targets.isEmpty && fits.isEmpty { continue }
       let target = axis(fits, allTargets.filter { $0.kind.schedules.contains(schedule) }, usual: [usual])
+      let plain =
+        memories.isEmpty && isExhaustive && !isPair ? memory.full.filter { !$0.isState } : memory.full
       func add(_ memories: [MemoryKind], _ engines: [EngineKind], _ targets: [TargetSpec]) {
         for memory in memories {
           for target in targets {
@@ -116,9 +127,11 @@ public struct Selection: Sendable, Equatable {
           }
         }
       }
-      add(memory.full, engine.full, target.full)
-      // A race of each engine or memory takes its time, and tells what the staged ones tell.
-      if schedule == .race && schedules.isEmpty && scenarios.isEmpty { continue }
+      add(plain, engine.full, target.full)
+      if plain.count < memory.full.count {
+        add(memory.full, engines.isEmpty ? Array(fitting.prefix(1)) : engines, fits.isEmpty ? [usual] : fits)
+      }
+      if isUnasked { continue }
       add(memory.full, engine.rest, target.full)
       add(memory.rest, engine.full, target.full)
       add(memory.full, engine.full, target.rest)

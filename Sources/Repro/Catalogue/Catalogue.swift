@@ -33,6 +33,18 @@ public struct Catalogue: Sendable, Hashable {
 
   /// The records that a case looks for when its I/O takes the given path.
   public func bugs(_ name: CaseName, _ path: IOPath) -> [Bug] {
+    let own = records(name, path)
+    // What no record names by itself has the bugs of its members.
+    let members = own.isEmpty ? Scenario.named(name.scenario)?.members ?? [] : []
+    return members.count < 2 ? own : unique(members.flatMap { records(name.of($0), path) })
+  }
+
+  private func unique(_ bugs: [Bug]) -> [Bug] {
+    var seen: Set<String> = []
+    return bugs.filter { seen.insert($0.id).inserted }
+  }
+
+  private func records(_ name: CaseName, _ path: IOPath) -> [Bug] {
     let memories = MemoryKind.named(name.memory)?.catalogued ?? [name.memory]
     return bugs.filter { bug in
       bug.memories.contains(where: memories.contains) && bug.schedules.contains(name.schedule)
@@ -54,6 +66,16 @@ public struct Catalogue: Sendable, Hashable {
     case .hazard: break
     }
     let known = bugs(name, path)
+    let members = Scenario.named(name.scenario)?.members ?? []
+    if members.count > 1, records(name, path).isEmpty {
+      // The first hazard may keep the second from its work, and the other way round.
+      let present = known.filter { $0.affects(version) == true }
+      if !present.isEmpty { return .possible(present) }
+      let areClean = members.allSatisfy {
+        expectation(name.of($0), role: role, path: path, version: version) == .clean
+      }
+      return areClean ? .clean : .unknown
+    }
     let present = known.filter { $0.affects(version) == true }
     if !present.isEmpty { return .corrupt(present) }
     let ruledOut = known.allSatisfy { $0.affects(version) == false }
@@ -66,6 +88,8 @@ extension Catalogue {
   public enum Expectation: Sendable, Hashable {
     /// Damage by these bugs; none for the control that does the damage itself.
     case corrupt([Bug])
+    /// Damage by these bugs, or none: one hazard of several has them, and others may be in its way.
+    case possible([Bug])
     /// No damage.
     case clean
     /// The catalogue can't tell.

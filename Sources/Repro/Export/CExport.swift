@@ -7,6 +7,7 @@ public struct CExport {
   private let one: Case
   private let fragment: CFragment
   private let target: CTarget
+  private let memory: CMemory
 
   private var scenario: Scenario { one.scenario }
 
@@ -25,7 +26,12 @@ public struct CExport {
     if target.holdsByFault, one.scenario.steps.toucher == .secondRead {
       throw PlanError("\(one.name) can't be exported: a fault holds one read, and this has two")
     }
+    guard let memory = one.memory.c else {
+      throw PlanError(
+        "\(one.name) can't be exported: \(one.memory.name) is a state that takes more than a small program")
+    }
     self.one = one
+    self.memory = memory
     self.fragment = fragment
     self.target = target
   }
@@ -42,7 +48,7 @@ public struct CExport {
     try self.init(one)
   }
 
-  private var parts: [any CPart] { [one.memory.c, one.engine.c, target, fragment] }
+  private var parts: [any CPart] { [memory, one.engine.c, target, fragment] }
 
   /// The C text, in the kernel's style.
   public var source: String {
@@ -66,9 +72,9 @@ public struct CExport {
     values["changeSettings"] = files.isEmpty ? "" : "change_settings();"
     values["globals"] = together(\.globals)
     values["setUp"] = Self.tabbed(parts.map(\.setUp).filter { !$0.isEmpty }.joined(separator: "\n"))
-    values["mapSize"] = Self.tabbed(one.memory.c.mapSize)
-    values["renew"] = Self.tabbed(one.memory.c.renew)
-    values["prove"] = Self.tabbed(one.memory.c.prove)
+    values["mapSize"] = Self.tabbed(memory.mapSize)
+    values["renew"] = Self.tabbed(memory.renew)
+    values["prove"] = Self.tabbed(memory.prove)
     values["open"] = Self.tabbed(target.open)
     values["read"] = Self.tabbed(read)
     values["hold"] = String(decoding: held, as: UTF8.self)
@@ -79,7 +85,7 @@ public struct CExport {
     values["holdLast"] = isEarly ? "sem_post(&go);\n\(holds)" : ""
     values["stored"] =
       switch scenario.steps.toucher {
-      case .store, .remoteStore: "0xc3"
+      case .store, .remoteStore, .vmWrite, .memWrite: "0xc3"
       case .secondRead: "DATA"
       case .childStore, .none: "FILL"
       }

@@ -36,11 +36,13 @@ final class ColdHazard: Hazard, Sendable {
       return was_referenced && !is_referenced();
       """)
 
+  static let guards = [leaves, leavesPinned]
   private static let leaves = Guard(
     "cold-leaves-mapped", "the page was no longer referenced, and stayed behind its address")
   /// A huge page must be split for the advice, and is not while somebody has it.
-  let refusal: Guard? = Guard(
+  private static let leavesPinned = Guard(
     "cold-leaves-pinned", "MADV_COLD left the page referenced while the I/O had it, and did not afterwards")
+  let refusal: Guard? = leavesPinned
 
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     let frames = try pages.entries().map(\.frame)

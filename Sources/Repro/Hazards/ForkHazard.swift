@@ -24,10 +24,12 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     case writes = 3
   }
 
+  static let guards = [copies, .writeFaultReuses]
   static let copies = Guard(
     "fork-copies-pinned", "fork gave the child a copy at once: another frame in its page tables")
 
-  static let childIsCopied = Guard(
+  static let guardsOfChildStore = [copies, childIsCopied]
+  private static let childIsCopied = Guard(
     "child-store-copies", "the child's store to the shared page left the parent its frame")
 
   static func cFragment(_ role: Child) -> CFragment {
@@ -106,6 +108,31 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
     return fragment
   }()
 
+  /// A child that stays, and a store by the kernel for another process.
+  static func cPoke(throughMem: Bool) -> CFragment {
+    var fragment = cFragment(.stays)
+    let poke =
+      throughMem
+      ? """
+      int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+
+      memset(bytes, STORE, sizeof(bytes));
+      if (pwrite(mem, bytes, sizeof(bytes), (size_t)(buf + STORE_START)) < 0)
+        END(ERROR, "write to /proc/self/mem: %m");
+      close(mem);
+      """
+      : """
+      struct iovec own = { bytes, sizeof(bytes) };
+      struct iovec there = { buf + STORE_START, sizeof(bytes) };
+
+      memset(bytes, STORE, sizeof(bytes));
+      if (process_vm_writev(getpid(), &own, 1, &there, 1, 0) < 0)
+        END(ERROR, "process_vm_writev: %m");
+      """
+    fragment.touch = "unsigned char bytes[STORE_END - STORE_START];\n" + poke
+    return fragment
+  }
+
   /// A child that stays, and a store by a thread on another CPU, with a TLB entry from before.
   static let cRemoteStore: CFragment = {
     var fragment = cFragment(.stays)
@@ -140,10 +167,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
         ;
       return act_by_fork();
       """
-    fragment.globals +=
-      "\n\nstatic bool act_by_fork(void)\n{\n"
-      + cFragment(.stays).act.split(separator: "\n", omittingEmptySubsequences: false)
-      .map { $0.isEmpty ? "" : "  \($0)" }.joined(separator: "\n") + "\n}"
+    fragment.globals += "\n\n" + CFragment.function("act_by_fork", cFragment(.stays).act)
     fragment.touch = """
       if (remote) {
         fire = 1;

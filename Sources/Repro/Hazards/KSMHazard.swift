@@ -1,10 +1,8 @@
 import Glibc
-import SystemPackage
 
 /// KSM: ksmd finds a twin of the page and maps one write-protected page for both.
 /// See ``drawing``.
-/// The guard is write_protect_page() in mm/ksm.c. A page is only compared once its checksum was the
-/// same in two scans, so the hazard waits for three full scans and not for a time.
+/// The guard is write_protect_page() in mm/ksm.c.
 final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alone uses it
   static let drawing = """
     reader                        kernel                    ksmd
@@ -15,21 +13,6 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
                                   I/O completes into P1
     verify: buf is P3: LOST READ
     """
-
-  /// ksmd scans often, everything, and by no policy of its own (Documentation/mm/ksm.rst). Without any sleep
-  /// it would keep a CPU busy, and a trial in a guest that shares its CPUs waits for that.
-  static let settings: [Setting] = [
-    // The advisor (6.8) would refuse pages_to_scan; smart scan (6.7) skips pages that failed before.
-    .file("/sys/kernel/mm/ksm/advisor_mode", "none", .wished),
-    .file("/sys/kernel/mm/ksm/smart_scan", "0", .wished),
-    .file("/sys/kernel/mm/ksm/pages_to_scan", "1000"),
-    .file("/sys/kernel/mm/ksm/sleep_millisecs", "1"),
-    .file(run, "1"),
-  ]
-
-  private static let scans = 3
-  private static let run = "/sys/kernel/mm/ksm/run"
-  private static let counter = "/sys/kernel/mm/ksm/full_scans"
 
   static let cFragment = CFragment(
     globals: """
@@ -59,67 +42,39 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
       """,
     canBeRefused: true)
 
-  let refusal: Guard? = Guard(
+  static let refuses = Guard(
     "ksm-counts-references",
-    "ksmd left the page alone for \(scans) full scans, and merged it once the I/O was over")
-  let replacesFrames = false
+    "ksmd left the page alone for \(KSMDaemon.scans) full scans, and merged it once the I/O was over")
+  static let guards = [refuses]
+  let refusal: Guard? = refuses
   /// A page that is stored to is never the same as its twin.
   let toleratesStores = false
-  /// One a page, of the same bytes.
-  private let twins: AddressRange
+  private let twins: KSMTwins
 
-  init(depth: Int) throws(KernelError) {
-    twins = try AddressRange(length: depth * kernelPageSize)
-    try AddressRange.map(twins.base, twins.length, MAP_PRIVATE | MAP_ANONYMOUS)
-    _ = madvise(twins.base, twins.length, MADV_NOHUGEPAGE)
-  }
-
-  private func twin(_ page: Int) -> UnsafeMutableRawPointer { twins.base + page * kernelPageSize }
+  init(depth: Int) { twins = KSMTwins(depth: depth) }
 
   private func advise(_ advice: CInt, _ name: String, _ pages: PagesUnderIO) throws(KernelError) {
     for run in pages.runs { try Repro.advise(advice, name, run.start, run.length) }
-    try Repro.advise(advice, name, twins.base, twins.length)
+    try twins.advise(advice, name)
   }
 
-  private func fillTwins(_ pages: PagesUnderIO) {
-    for (page, address) in pages.addresses.enumerated() { memcpy(twin(page), address, pages.size) }
-  }
-
-  func prepare(_ pages: PagesUnderIO) throws(KernelError) { fillTwins(pages) }
+  func prepare(_ pages: PagesUnderIO) throws(KernelError) { try twins.fill(pages) }
 
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     // Not in prepare: a page merged before the I/O would be unshared by it, and tell less.
     try advise(MADV_MERGEABLE, "MADV_MERGEABLE", pages)
-    let start = try fullScans()
-    let deadline = Clock.now + pages.patience
-    while true {
-      let scans = try fullScans() - start
-      let merged = try isMerged(pages)
-      if !isRunning {
-        return [.noEffect("ksmd was stopped by somebody else: \(Self.run) is no longer 1")]
-      }
-      let isTime = Clock.now > deadline || Interrupts.signal != nil
-      if merged.allSatisfy({ $0 }) || scans >= Self.scans || isTime {
-        return merged.map { isMerged in
-          if isMerged { return .applied("ksmd merged the page with its twin: they are one frame") }
-          if scans >= Self.scans {
-            return .refused(
-              "ksmd made \(scans) full scans over page and twin, the same bytes, and merged nothing")
-          }
-          return .noEffect("ksmd made \(scans) of \(Self.scans) full scans in time")
-        }
-      }
-      usleep(200)
+    return try KSMDaemon.outcomes(pages.patience, with: "its twin") { () throws(KernelError) in
+      try twins.areMerged(with: pages)
     }
   }
 
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] {
     try advise(MADV_UNMERGEABLE, "MADV_UNMERGEABLE", pages)
-    return []
+    return twins.views
   }
 
   func actWithoutIO(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
-    fillTwins(pages)
+    try twins.fill(pages)
     let outcomes = try act(pages)
     _ = try settle(pages)
     return outcomes
@@ -127,22 +82,4 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
 
   /// A merged page is shared and read-only: a store to it must copy, and the I/O has the old frame.
   func asked(_ page: Observation, _ number: Int) -> Guard? { nil }
-
-  private var isRunning: Bool { KernelFile.number(Self.run) == 1 }
-
-  private func fullScans() throws(KernelError) -> Int {
-    guard let scans = KernelFile.number(Self.counter) else {
-      throw KernelError("read \(Self.counter)", .noSuchFileOrDirectory)
-    }
-    return scans
-  }
-
-  /// Merged pages are one frame. Without the right to see frames the scenario is skipped before it comes
-  /// here.
-  private func isMerged(_ pages: PagesUnderIO) throws(KernelError) -> [Bool] {
-    let twinEntries = try pages.pageMap.entries(of: twins.base, count: pages.count)
-    return zip(try pages.entries(), twinEntries).map { page, twin in
-      page.frame != nil && page.frame == twin.frame
-    }
-  }
 }

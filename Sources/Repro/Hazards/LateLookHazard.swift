@@ -20,9 +20,7 @@ final class LateLookHazard: Hazard, @unchecked Sendable {  // the trial's thread
   static let cFragment: CFragment = {
     let trip = PageoutHazard.cFragment
     return CFragment(
-      globals: trip.globals + "\n\nstatic bool page_out(void)\n{\n"
-        + trip.act.split(separator: "\n", omittingEmptySubsequences: false)
-        .map { $0.isEmpty ? "" : "  \($0)" }.joined(separator: "\n") + "\n}",
+      globals: trip.globals + "\n\n" + CFragment.function("page_out", trip.act),
       setUp: trip.setUp,
       act: """
         return false; /* nothing, while the read is held */
@@ -32,8 +30,7 @@ final class LateLookHazard: Hazard, @unchecked Sendable {  // the trial's thread
         """)
   }()
 
-  static let dirty = Guard(
-    "io-marks-dirty", "the page went to swap once the I/O was over, and came back with the data")
+  static let guards: [Guard] = [.ioMarksDirty]
   let lossOnSecondLook: Damage.Kind? = .lostAfterSwap
   private var settled: [HazardOutcome] = []
   private let trip = PageoutHazard()
@@ -47,6 +44,6 @@ final class LateLookHazard: Hazard, @unchecked Sendable {  // the trial's thread
   }
 
   func asked(_ page: Observation, _ number: Int) -> Guard? {
-    settled.of(number)?.isApplied == true ? Self.dirty : nil
+    settled.of(number)?.isApplied == true ? .ioMarksDirty : nil
   }
 }

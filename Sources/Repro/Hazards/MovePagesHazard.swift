@@ -36,40 +36,31 @@ final class MovePagesHazard: Hazard, Sendable {
       """,
     canBeRefused: true)
 
-  let refusal: Guard? = Guard(
-    "migration-counts-references", "the page stayed on its node while the I/O had it, and moved afterwards")
+  let refusal: Guard? = Guard.migrationCounts
   let replacesFrames = true
-  private let nodes: [CInt]
-
-  init() { nodes = (NUMANodes.withMemory ?? []).map(CInt.init) }
 
   /// The return value and the status only tell what was asked: a positive return (since 4.17, pages that
   /// stayed) leaves status unwritten. What moved has another frame.
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     let before = try pages.entries()
-    var from = [CInt](repeating: -1, count: pages.count)
-    var addresses = pages.addresses.map(Optional.some)
-    try check(ck_move_pages(pages.count, &addresses, nil, &from), "move_pages (query)")
+    let from = try Migration.nodes(of: pages)
     // A page that is there already does not move: go to another one.
-    let to = from.map { node in nodes.first { $0 != node } ?? node }
+    let to = from.map(Migration.other)
+    var addresses = pages.addresses.map(Optional.some)
     let unwritten = CInt.min
     var status = [CInt](repeating: unwritten, count: pages.count)
     let result = ck_move_pages(pages.count, &addresses, to, &status)
     if result < 0, Errno(rawValue: -result) != .noSuchFileOrDirectory {
       throw KernelError("move_pages", Errno(rawValue: -result))
     }
-    let after = try pages.entries()
-    return (0..<pages.count).map { page in
+    return Migration.outcomes(before, try pages.entries(), by: "move_pages") { page in
       let way = "from node \(from[page]) to node \(to[page])"
-      if let old = before[page].frame, let new = after[page].frame, old != new {
-        return .applied("page moved \(way): frame \(Hex.number(old)) to \(Hex.number(new))")
-      }
-      if from[page] < 0 { return .noEffect("the page is on no node: \(Errno(rawValue: -from[page]))") }
+      if from[page] < 0 { return "\(way): the page is on no node: \(Errno(rawValue: -from[page]))" }
       let answer =
         status[page] == unwritten
         ? "\(result) pages stayed"
         : status[page] < 0 ? "\(Errno(rawValue: -status[page]))" : "it says node \(status[page])"
-      return .refused("move_pages \(way) left the frame: \(answer)")
+      return "\(way): \(answer)"
     }
   }
 

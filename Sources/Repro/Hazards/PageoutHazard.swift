@@ -51,8 +51,10 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
         exposed = true;
       """)
 
-  let refusal: Guard? = Guard(
+  static let guards = [leaves, remembers]
+  private static let leaves = Guard(
     "reclaim-leaves-pinned", "MADV_PAGEOUT left the page mapped while the I/O had it, and took it afterwards")
+  let refusal: Guard? = leaves
   private static let remembers = Guard(
     "swap-entry-remembers-exclusive", "the page went to a swap entry and back, and the store kept its frame")
   let lossOnSecondLook: Damage.Kind? = .lostAfterSwap

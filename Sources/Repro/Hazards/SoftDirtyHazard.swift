@@ -36,9 +36,11 @@ final class SoftDirtyHazard: Hazard, Sendable {
       """,
     canBeRefused: true)
 
-  let refusal: Guard? = Guard(
+  static let guards = [leaves, .writeFaultReuses]
+  private static let leaves = Guard(
     "clear-refs-leaves-pinned",
     "clear_refs left the page soft-dirty while the I/O had it, and cleared it afterwards")
+  let refusal: Guard? = leaves
 
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     let before = try pages.entries()

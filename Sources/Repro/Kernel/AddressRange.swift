@@ -8,17 +8,30 @@ final class AddressRange: @unchecked Sendable {  // an address range; who writes
   /// Bytes.
   let length: Int
 
+  private static let hints = 64
+  private static let hintStep = 16 << 20
+
   private let reserved: UnsafeMutableRawPointer
   private let reservedLength: Int
 
   /// Reserves `length` bytes that begin at a multiple of `alignment`.
-  init(length: Int, alignment: Int = kernelPageSize) throws(KernelError) {
+  /// - Parameter floor: where it is to lie above, if there is room.
+  init(
+    length: Int, alignment: Int = kernelPageSize, above floor: UnsafeMutableRawPointer? = nil
+  ) throws(KernelError) {
     self.length = length
     reservedLength = length + alignment - kernelPageSize
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-    guard let at = mmap(nil, reservedLength, PROT_NONE, flags, -1, 0), at != MAP_FAILED else {
-      throw .last("reserve \(reservedLength) bytes")
+    var hint = floor
+    var found = mmap(hint, reservedLength, PROT_NONE, flags, -1, 0)
+    // The kernel follows a hint where nothing is mapped yet.
+    for _ in 0..<Self.hints {
+      guard let floor, let low = found, found != MAP_FAILED, low < floor else { break }
+      munmap(low, reservedLength)
+      hint = hint.map { $0 + Self.hintStep }
+      found = mmap(hint, reservedLength, PROT_NONE, flags, -1, 0)
     }
+    guard let at = found, at != MAP_FAILED else { throw .last("reserve \(reservedLength) bytes") }
     reserved = at
     let address = (UInt(bitPattern: at) + UInt(alignment) - 1) / UInt(alignment) * UInt(alignment)
     base = UnsafeMutableRawPointer(bitPattern: address) ?? at

@@ -18,6 +18,17 @@ class AnonMemory: MappedMemory, Memory, @unchecked Sendable {
       pieces: pieces, pieceLength: pieceLength, unit: kernelPageSize, flags: MAP_PRIVATE | MAP_ANONYMOUS)
   }
 
+  /// - Parameter unit: bytes of which each piece takes a multiple, at such an address.
+  init(pieces: Int, pieceLength: Int, unit: Int) throws(KernelError) {
+    try super.init(
+      pieces: pieces, pieceLength: pieceLength, unit: unit, flags: MAP_PRIVATE | MAP_ANONYMOUS)
+  }
+
+  var isFilled: Bool { true }
+  var isZero: Bool { false }
+  func enter(_ pages: PagesUnderIO) throws(KernelError) {}
+  func leave() {}
+
   override func map(_ start: UnsafeMutableRawPointer, _ length: Int) throws(KernelError) {
     try super.map(start, length)
     // A kernel without THP refuses; then nothing needs to be turned off.

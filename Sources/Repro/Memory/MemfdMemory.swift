@@ -10,11 +10,32 @@ extension MemoryKind {
   ) { pieces, length throws(KernelError) in try MemfdMemory(pieces: pieces, pieceLength: length) }
 }
 
+extension MemoryKind {
+  /// The same, mapped anew since it was filled.
+  public static let memfdRead = MemoryKind(
+    "memfd-read", "shared memory of an anonymous file that this mapping only read", needs: [.pageMap],
+    traits: [.divisible], maximumDepth: 256
+  ) { pieces, length throws(KernelError) in
+    try MemfdMemory(pieces: pieces, pieceLength: length, then: MAP_SHARED)
+  }
+
+  /// A private mapping of it: the I/O's fault copies the file's page.
+  public static let memfdPrivate = MemoryKind(
+    "memfd-private", "a private mapping of an anonymous file that was only read: pages of the file",
+    needs: [.pageMap], traits: [.private, .swappable, .divisible], catalogued: ["anon"], maximumDepth: 256
+  ) { pieces, length throws(KernelError) in
+    try MemfdMemory(pieces: pieces, pieceLength: length, then: MAP_PRIVATE)
+  }
+}
+
 /// `mmap(MAP_SHARED)` of a memfd: shmem pages, which no store copies.
 final class MemfdMemory: MappedMemory, Memory, @unchecked Sendable {
   private let file: CInt
+  /// How the file is mapped once it is filled, to be read from; nil if it stays mapped as it was.
+  private let later: CInt?
 
-  init(pieces: Int, pieceLength: Int) throws(KernelError) {
+  init(pieces: Int, pieceLength: Int, then later: CInt? = nil) throws(KernelError) {
+    self.later = later
     file = try check(ck_memfd("repro"), "memfd_create")
     try super.init(pieces: pieces, pieceLength: pieceLength, unit: kernelPageSize, flags: MAP_SHARED)
   }
@@ -31,6 +52,12 @@ final class MemfdMemory: MappedMemory, Memory, @unchecked Sendable {
     try map(base, length)
   }
 
+  func enter(_ pages: PagesUnderIO) throws(KernelError) {
+    guard let later else { return }
+    try AddressRange.map(base, length, later, file)
+    for address in pages.addresses { _ = ck_load8(address) }
+  }
+
   func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) -> Proof {
     entries.allSatisfy { $0.isPresent && $0.isFileOrShared } && flags?.isAnonymous != true
       ? .reached("pages of shared memory") : .missed("no page of shared memory is mapped")
@@ -42,7 +69,7 @@ final class MemfdMemory: MappedMemory, Memory, @unchecked Sendable {
     defer { close(other) }
     let count = pwrite(other, address, kernelPageSize, 0)
     if count != kernelPageSize { throw .last("write the memfd") }
-    try AddressRange.map(address, kernelPageSize, MAP_SHARED, other)
+    try AddressRange.map(address, kernelPageSize, later ?? MAP_SHARED, other)
   }
 
   static let c = CMemory(

@@ -7,7 +7,7 @@ extension MemoryKind {
     "thp", "transparent huge pages, each mapped by one PMD",
     needs: [.transparentHugePages, .pageFrames],
     settings: [.file(THPMemory.enabled, "madvise", accepted: ["always"], .skip)],
-    traits: [.private, .swappable, .divisible], maximumDepth: 64, c: THPMemory.c
+    traits: [.private, .swappable, .divisible, .huge], maximumDepth: 64, c: THPMemory.c
   ) { pieces, length throws(KernelError) in try THPMemory(pieces: pieces, pieceLength: length) }
 }
 
@@ -19,13 +19,28 @@ extension Need {
   }
 }
 
+extension MemoryKind {
+  /// A transparent huge page, mapped by page tables.
+  public static let thpPieces = MemoryKind(
+    "thp-pte", "transparent huge pages, mapped by page tables", needs: [.transparentHugePages, .pageFrames],
+    settings: [.file(THPMemory.enabled, "madvise", accepted: ["always"], .skip)],
+    traits: [.private, .swappable, .divisible], maximumDepth: 64
+  ) { pieces, length throws(KernelError) in
+    try THPMemory(pieces: pieces, pieceLength: length, isSplit: true)
+  }
+}
+
 /// `madvise(MADV_HUGEPAGE)` memory, PMD-aligned. The I/O takes base pages of it; a copy-on-write splits
 /// the PMD first (mm/huge_memory.c, do_huge_pmd_wp_page).
 final class THPMemory: MappedMemory, Memory, @unchecked Sendable {
   static let enabled = "/sys/kernel/mm/transparent_hugepage/enabled"
   static let sizeFile = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
-  init(pieces: Int, pieceLength: Int) throws(KernelError) {
+  private let isSplit: Bool
+
+  /// - Parameter isSplit: whether page tables are to map the pages, and no PMD.
+  init(pieces: Int, pieceLength: Int, isSplit: Bool = false) throws(KernelError) {
+    self.isSplit = isSplit
     guard let size = KernelFile.number(Self.sizeFile) else {
       throw KernelError("read \(Self.sizeFile)", .noSuchFileOrDirectory)
     }
@@ -38,12 +53,24 @@ final class THPMemory: MappedMemory, Memory, @unchecked Sendable {
     try advise(MADV_HUGEPAGE, "MADV_HUGEPAGE", start, length)
   }
 
+  /// Protecting a neighbour takes an entry of its own for each base page; the huge page stays one.
+  func enter(_ pages: PagesUnderIO) throws(KernelError) {
+    if !isSplit { return }
+    for address in pages.addresses where mprotect(address + pages.size, pages.size, PROT_READ) != 0 {
+      throw .last("mprotect a page beside")
+    }
+  }
+
   /// kpageflags tells a huge page from base pages, and smaps whether PMDs map it: a huge page that is
   /// mapped by page tables has the same flags.
   func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) throws(KernelError) -> Proof {
     guard let flags else { return .missed("the page's flags are hidden") }
     guard flags.isTransparentHuge else { return .missed("the kernel gave base pages and no huge one") }
     let bytes = try AddressMap.bytes(mappedByPMD: base, length)
+    if isSplit {
+      return bytes == 0
+        ? .reached("transparent huge pages, mapped by page tables") : .missed("PMDs map \(bytes) bytes")
+    }
     guard bytes >= length else { return .missed("PMDs map \(bytes) of \(length) bytes") }
     return .reached("transparent huge pages, mapped by PMDs")
   }

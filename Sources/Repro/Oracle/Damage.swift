@@ -16,10 +16,14 @@ public struct Damage: Sendable, Codable, Equatable {
     case torn
     /// A child born while the I/O was in flight sees data that arrived after its birth.
     case leakedToChild = "leaked to child"
+    /// The I/O's data in memory that is none of its buffer: a twin's, or of whoever got the frame.
+    case leakedElsewhere = "leaked elsewhere"
     /// A direct write said that it was done; the target holds what was there before it.
     case lostOnDisk = "lost on disk"
     /// Right after the I/O, wrong once the page went to swap and came back.
     case lostAfterSwap = "lost after swap"
+    /// Right whenever it was looked at, until the kernel took the page and gave it back.
+    case lostAfterReclaim = "lost after reclaim"
   }
 
   /// Which part of the buffer (or of whose view of it) is damaged.
@@ -34,6 +38,8 @@ public struct Damage: Sendable, Codable, Equatable {
     case untouched
     /// The child's view of the page.
     case child
+    /// Another page of this process, which held the same bytes.
+    case twin
     /// The target, read back.
     case disk
   }
@@ -44,6 +50,8 @@ public struct Damage: Sendable, Codable, Equatable {
     case first
     /// After the hazard was undone: the child is gone, the page came back from swap.
     case second
+    /// After the kernel took the page and gave it back.
+    case late
   }
 
   /// What happened.

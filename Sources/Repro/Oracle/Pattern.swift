@@ -1,11 +1,18 @@
 /// Who wrote a word.
-public enum Origin: UInt64, Sendable, CaseIterable {
+public enum Origin: UInt64, Sendable {
   /// The target: file, device or server.
   case file = 1
   /// The trial, before its I/O: memory that says "not yet read", or the data of a direct write.
   case fill = 2
   /// A CPU store next to the I/O.
   case store = 3
+  /// The kernel, which clears new memory: all words are 0, and name nothing.
+  case zeros = 0
+}
+
+extension Origin: CaseIterable {
+  /// Those that a word can name.
+  public static let allCases: [Origin] = [.file, .fill, .store]
 }
 
 /// Where a run of words comes from: a writer, its generation (the trial), and the number of the
@@ -24,6 +31,9 @@ public struct Stamp: Sendable, Hashable {
     self.generation = generation & Pattern.generationMask
     self.block = block & Pattern.blockMask
   }
+
+  /// Memory that nobody wrote to.
+  static let zeros = Stamp(.zeros, generation: 0, block: 0)
 }
 
 /// Data that names itself: each 8-byte word is a bijection of (origin, generation, block, word
@@ -58,9 +68,12 @@ public struct Pattern: Sendable {
     private let first: UInt64
     private let block: UInt64
     private let key: UInt64
+    /// All bits, or none for zeros.
+    private let mask: UInt64
 
     @inline(__always)
     init(_ stamp: Stamp, key: UInt64) {
+      mask = stamp.origin == .zeros ? 0 : .max
       first = stamp.origin.rawValue << 51 | UInt64(truncatingIfNeeded: stamp.generation) << 27
       block = UInt64(truncatingIfNeeded: stamp.block)
       self.key = key
@@ -72,7 +85,7 @@ public struct Pattern: Sendable {
       let name = first | block << 6 | offset % UInt64(Pattern.blockSize) / 8
       var x = (name << Pattern.checkBits | Pattern.check(name)) ^ key
       x = (x ^ (x >> 32)) &* Pattern.multiplier
-      return x ^ (x >> 32)
+      return (x ^ (x >> 32)) & mask
     }
   }
 
@@ -85,9 +98,9 @@ public struct Pattern: Sendable {
     var x = (word ^ (word >> 32)) &* Self.inverse
     x = (x ^ (x >> 32)) ^ key
     let name = x >> Self.checkBits
-    guard x & (1 << Self.checkBits - 1) == Self.check(name), let origin = Origin(rawValue: name >> 51) else {
-      return nil
-    }
+    guard x & (1 << Self.checkBits - 1) == Self.check(name), let origin = Origin(rawValue: name >> 51),
+      origin != .zeros
+    else { return nil }
     let generation = Int(name >> 27) & Self.generationMask
     let block = Int(name >> 6) & Self.blockMask
     return (Stamp(origin, generation: generation, block: block), Int(name & 63) * 8)

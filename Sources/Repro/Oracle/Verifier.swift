@@ -131,6 +131,7 @@ public struct Verifier: Sendable {
       case .store: return .lostStore
       case .io, .second, .untouched: return .lostRead
       case .child: return .leakedToChild
+      case .twin: return .leakedElsewhere
       }
     }
     if found == 0 { return .zeroed }

@@ -42,6 +42,13 @@ extension CFragment {
       ((volatile unsigned char *)buf)[i] = STORE;
     """
 
+  /// `static bool NAME(void)` with that body, for fragments made of others.
+  static func function(_ name: String, _ body: String) -> String {
+    "static bool \(name)(void)\n{\n"
+      + body.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "  \($0)" }
+      .joined(separator: "\n") + "\n}"
+  }
+
   /// `static void stay_on_cpu(void)`, for the globals of hazards that ask something of the LRU.
   static let stayOnCPU = """
     /* A new page waits in a list of its CPU, and madvise on another one does not find it there. */

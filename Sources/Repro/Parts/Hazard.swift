@@ -51,6 +51,8 @@ protocol Hazard: AnyObject, Sendable {
   func asked(_ page: Observation, _ number: Int) -> Guard?
   /// The guard that a refusal shows at work, if the same works without I/O.
   var refusal: Guard? { get }
+  /// Whether zeros are right as well, wherever the I/O or the fill should be: the caller gave the page up.
+  var givesUp: Bool { get }
   /// Whether an applied hazard has put another frame behind the address. A claim that the frames
   /// contradict is the harness's error.
   var replacesFrames: Bool { get }
@@ -62,6 +64,7 @@ protocol Hazard: AnyObject, Sendable {
 
 extension Hazard {
   var refusal: Guard? { nil }
+  var givesUp: Bool { false }
   var replacesFrames: Bool { false }
   var toleratesStores: Bool { true }
   var lossOnSecondLook: Damage.Kind? { nil }
@@ -77,11 +80,13 @@ extension Hazard {
   }
 }
 
-/// Somebody's copy of a page, made after the I/O.
+/// Memory that held the fill of a page and is none of the I/O's: its data must not be there.
 struct View: Sendable {
   /// Which page, from 0.
   let page: Int
   nonisolated(unsafe) let copy: UnsafeRawPointer
+  /// Whose it is.
+  var region = Damage.Region.child
 }
 
 /// What was seen of one page in one trial, in the order of time; nil for what was not looked at.

@@ -10,6 +10,14 @@ public struct MemoryKind: Part {
     case divisible
     /// KSM may merge the pages, one by one.
     case mergeable
+    /// KSM has merged the pages already.
+    case merged
+    /// The pages hold zeros.
+    case zeroed
+    /// One huge page could take the place of the base pages.
+    case collapsible
+    /// A PMD maps the pages.
+    case huge
   }
 
   /// The name: `anon`.
@@ -22,13 +30,16 @@ public struct MemoryKind: Part {
   public let settings: [Setting]
   /// What it is like.
   public let traits: Set<Trait>
+  /// Whether it is another kind in a state, which it is brought into for the I/O to find: combined with all
+  /// scenarios, and not with all engines and targets too.
+  public var isState: Bool { c == nil }
   /// The words of the catalogue's `memory` that concern it: its own name, and that of the kind that the
   /// kernel takes it for.
   public let catalogued: [String]
   /// The most pages under one hazard that it can give.
   public let maximumDepth: Int
-  /// The memory in C.
-  let c: CMemory
+  /// The memory in C; nil for what ``CExport`` can't write.
+  let c: CMemory?
 
   /// Makes a buffer of `pieces`, each with room for `pieceLength` bytes; nothing is mapped before
   /// ``Memory/renew()``.
@@ -36,7 +47,7 @@ public struct MemoryKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], traits: Set<Trait>,
-    catalogued: [String] = [], maximumDepth: Int, c: CMemory,
+    catalogued: [String] = [], maximumDepth: Int, c: CMemory? = nil,
     make: @escaping @Sendable (_ pieces: Int, _ pieceLength: Int) throws(KernelError) -> any Memory
   ) {
     self.name = name
@@ -63,7 +74,19 @@ protocol Memory: AnyObject, Sendable {
   /// Gives all frames back and maps anew, so that the next stores get new, exclusive ones.
   func renew() throws(KernelError)
 
-  /// Whether the pages, stored to by now, are what the kind promises.
+  /// Whether the pages are stored to before a trial; what is not holds zeros.
+  var isFilled: Bool { get }
+
+  /// Whether they hold zeros before the I/O, whoever wrote them.
+  var isZero: Bool { get }
+
+  /// Brings the pages, which hold their fill and are ready for the hazard, into the state that the kind
+  /// promises: swapped out, shared with a child, ... Nothing but the I/O touches them afterwards.
+  func enter(_ pages: PagesUnderIO) throws(KernelError)
+  /// Ends what it keeps up besides its mapping, such as a child. Called once its trials are over.
+  func leave()
+
+  /// Whether the pages are what the kind promises.
   /// - Parameters:
   ///   - entries: pagemap's, of each page under I/O.
   ///   - flags: kpageflags' word of the first one's frame; nil where it is hidden.
@@ -72,6 +95,13 @@ protocol Memory: AnyObject, Sendable {
   /// User space puts another page behind `address`, with the same bytes, as a buggy kernel would: the
   /// positive control.
   func replace(_ address: UnsafeMutableRawPointer) throws(KernelError)
+}
+
+extension Memory {
+  var isFilled: Bool { true }
+  var isZero: Bool { !isFilled }
+  func enter(_ pages: PagesUnderIO) throws(KernelError) {}
+  func leave() {}
 }
 
 /// Whether a page is in the state that a case asks for.

@@ -21,6 +21,12 @@ public struct Need: Sendable, Equatable {
 }
 
 extension Need {
+  /// What is missing for writing to the file of /proc or /sys at `path`: `absent` where it is not there.
+  static func writable(_ path: String, or absent: String) -> String? {
+    if access(path, F_OK) != 0 { return absent }
+    return access(path, W_OK) == 0 ? nil : "\(path) is not writable: run as root"
+  }
+
   /// A kernel that tracks soft-dirty pages.
   static let softDirty = Need("soft-dirty tracking") {
     freshPageEntry()?.isSoftDirty == true
@@ -46,8 +52,7 @@ extension Need {
   /// KSM, and the right to steer it.
   static let ksm = Need("KSM") {
     let run = "/sys/kernel/mm/ksm/run"
-    guard KernelFile.exists(run) else { return "the kernel has no KSM: build it with CONFIG_KSM=y" }
-    return access(run, W_OK) == 0 ? nil : "\(run) is not writable: run as root"
+    return writable(run, or: "the kernel has no KSM: build it with CONFIG_KSM=y")
   }
 
   /// pagemap, which every proof of memory rests on.

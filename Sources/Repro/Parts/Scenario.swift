@@ -13,6 +13,10 @@ public enum Toucher: String, Sendable, Codable {
   /// The same by a thread on another CPU, whose TLB has the page from before the hazard: a translation that
   /// the kernel forgot to flush there is used.
   case remoteStore = "store on another CPU"
+  /// process_vm_writev(2), as another process would call it: the kernel stores, through the page tables.
+  case vmWrite = "process_vm_writev"
+  /// A write to /proc/self/mem: what ptrace(2) does for a debugger that pokes.
+  case memWrite = "write to /proc/self/mem"
   /// A second direct read, into another part of the page.
   case secondRead = "second read"
   /// The hazard's child stores, in its own view of the page.
@@ -86,6 +90,8 @@ public struct Scenario: Part {
   public let steps: [Step]
   /// The interleaving that loses data, one column an agent; empty for negative controls.
   public let drawing: String
+  /// The guards that it may see at work; empty for controls.
+  public let guards: [Guard]
   /// See ``Part``.
   public let needs: [Need]
   /// See ``Part``.
@@ -99,6 +105,11 @@ public struct Scenario: Part {
   public let losses: Set<Damage.Kind>
   /// Why the race schedule can't run it; nil when it can.
   public let raceObstacle: String?
+  /// Whether it is raced when nobody names scenarios or schedules: a race takes its time, and says less than
+  /// the staged trials.
+  public let isRacedUnasked: Bool
+  /// The names of the two scenarios whose hazards follow each other here, for a pair that was generated.
+  let pair: [String]
   /// The hazard in C; nil for what ``CExport`` can't write.
   let c: CFragment?
   /// Make the hazards that the steps name.
@@ -106,9 +117,11 @@ public struct Scenario: Part {
 
   init(
     _ name: String, _ summary: String, role: Role = .hazard, direction: Direction = .read,
-    steps: [Step]? = nil, drawing: String = "", needs: [Need] = [], settings: [Setting] = [],
+    steps: [Step]? = nil, drawing: String = "", guards: [Guard] = [], needs: [Need] = [],
+    settings: [Setting] = [],
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
-    losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, c: CFragment? = nil,
+    losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, isRacedUnasked: Bool = false,
+    c: CFragment? = nil, pair: [String] = [],
     then more: [HazardMaker] = [], hazard: @escaping HazardMaker
   ) {
     self.name = name
@@ -117,12 +130,15 @@ public struct Scenario: Part {
     self.direction = direction
     self.steps = steps ?? .held(hazards: 1 + more.count)
     self.drawing = drawing
+    self.guards = guards
     self.needs = needs
     self.settings = settings
     self.memory = memory
     self.engine = engine
     self.losses = losses
     self.raceObstacle = raceObstacle
+    self.isRacedUnasked = isRacedUnasked
+    self.pair = pair
     self.c = c
     makeHazards = [hazard] + more
   }
@@ -134,14 +150,22 @@ public struct Scenario: Part {
     direction = .write
     steps = scenario.steps
     drawing = ""
+    guards = scenario.guards
     needs = scenario.needs
     settings = scenario.settings
     memory = scenario.memory
     engine = scenario.engine
     losses = []
     raceObstacle = scenario.raceObstacle
+    isRacedUnasked = false
+    pair = []
     c = nil
     makeHazards = scenario.makeHazards
+  }
+
+  /// The memory that it uses when nobody says which: the first that will do.
+  var usualMemory: MemoryKind {
+    MemoryKind.all.first { memory.isSubset(of: $0.traits) } ?? MemoryKind.all[0]
   }
 
   /// The same hazard under a direct write, which cannot lose: memory is its source.

@@ -29,7 +29,7 @@ final class Bench {
     var hazards: [any Hazard] = []
     for make in one.scenario.makeHazards { hazards.append(try make(depth)) }
     self.hazards = hazards
-    judge = try Judge(buffer, target, one.scenario, one.name)
+    judge = try Judge(buffer, target, one.scenario, hazards, one.name)
     registers = one.engine.traits.contains(.registers)
     io = try IOThread(one.engine, depth: depth, makeEngine: makeEngine) {
       () throws(KernelError) in try target.openOnIOThread()
@@ -39,11 +39,19 @@ final class Bench {
   /// Ends the I/O thread. The buffer stays for good where an I/O does.
   func close() {
     io.stop()
+    buffer.memory.leave()
     if !io.isIdle { buffer.leak() }
   }
 
+  /// Gives a trial its memory: filled, made ready for the hazards, brought into the state that its kind
+  /// promises, and proved to be in it.
   func setUp(_ number: Int) throws -> Buffer.Setup {
-    try buffer.setUp(number, target: target, schedule: schedule, timeline: timeline, patience: patience)
+    let setup = try buffer.setUp(
+      number, target: target, schedule: schedule, timeline: timeline, patience: patience)
+    for hazard in hazards { try hazard.prepare(setup.pages) }
+    try buffer.reachState(setup)
+    timeline.restart()
+    return setup
   }
 
   /// Makes the buffer known to the kernel, for engines that register it.

@@ -77,8 +77,7 @@ final class Buffer: Sendable {
     return fill
   }
 
-  /// Gives the trial fresh memory that says "not yet read", or holds what is to be written, and proves it
-  /// to be of its kind.
+  /// Gives the trial fresh memory that says "not yet read", or holds what is to be written.
   /// - Throws: KernelError, or TrialError.stateMissed.
   func setUp(
     _ number: Int, target: any Target, schedule: Schedule, timeline: Timeline, patience: Nanoseconds
@@ -93,7 +92,7 @@ final class Buffer: Sendable {
     let (offset, content) = target.place(
       trial: number, length: ioLength * depth + secondLength * depth, direction)
     // Trial 0 is generation 1: generation 0 is the file's.
-    let fill = Stamp(.fill, generation: number + 1, block: 0)
+    let fill = memory.isZero ? Stamp.zeros : Stamp(.fill, generation: number + 1, block: 0)
     let transfer = Transfer(
       direction: direction, descriptor: target.descriptor,
       segments: (0..<depth).map { Segment(memory: piece($0), length: ioLength) }, offset: offset)
@@ -108,13 +107,17 @@ final class Buffer: Sendable {
       size: kernelPageSize, schedule: schedule, timeline: timeline, pageMap: pageMap, patience: patience)
     let setup = Setup(
       number: number, transfer: transfer, second: second, content: content, fill: fill, pages: pages)
-    for index in 0..<depth { pattern.fill(piece(index), 0..<layout.length, with: self.fill(setup, index)) }
-    try prove(setup)
-    timeline.restart()
+    if memory.isFilled {
+      for index in 0..<depth { pattern.fill(piece(index), 0..<layout.length, with: self.fill(setup, index)) }
+    }
     return setup
   }
 
-  private func prove(_ setup: Setup) throws {
+  /// Brings the pages into the state of their kind, which whatever is done to them before the I/O may end,
+  /// and proves it.
+  /// - Throws: KernelError, or TrialError.stateMissed.
+  func reachState(_ setup: Setup) throws {
+    try memory.enter(setup.pages)
     let entries = try setup.pages.entries()
     // The flags of one page: all were made in the same way.
     if case .missed(let what) = try memory.prove(entries, entries[0].frame.flatMap(PageFlags.of)) {

@@ -10,12 +10,16 @@ struct Judge {
   let scenario: Scenario
   let caseName: CaseName
 
+  /// What may stand in place of the I/O's data and the fill.
+  private let instead: [Stamp]
   private let verifier: Verifier
   private let readBackBuffer: AddressRange?
 
   init(
-    _ buffer: Buffer, _ target: any Target, _ scenario: Scenario, _ caseName: CaseName
+    _ buffer: Buffer, _ target: any Target, _ scenario: Scenario, _ hazards: [any Hazard],
+    _ caseName: CaseName
   ) throws(KernelError) {
+    instead = hazards.contains(where: \.givesUp) ? [.zeros] : []
     self.buffer = buffer
     self.target = target
     self.scenario = scenario
@@ -52,13 +56,13 @@ struct Judge {
       let (content, fill) = (buffer.content(setup, page), buffer.fill(setup, page))
       let io = buffer.direction == .read ? content : fill
       var expectations = [
-        Expectation(.io, clamp(layout.settled), expected: io, previous: fill),
-        Expectation(.untouched, clamp(layout.untouched), expected: fill, previous: fill),
+        Expectation(.io, clamp(layout.settled), expected: io, previous: fill, or: instead),
+        Expectation(.untouched, clamp(layout.untouched), expected: fill, previous: fill, or: instead),
       ]
       // A store inside of a read may lose against the data: either is right there.
       let overwritten = buffer.direction == .read && layout.io.upperBound > layout.touch.lowerBound
       switch scenario.steps.toucher {
-      case .store, .remoteStore:
+      case .store, .remoteStore, .vmWrite, .memWrite:
         for (range, stamps) in touched.words {
           expectations.append(
             Expectation(
@@ -70,7 +74,8 @@ struct Judge {
         expectations.append(Expectation(.second, layout.touch, expected: second, previous: fill))
       case .childStore, .none:
         if !overwritten {
-          expectations.append(Expectation(.untouched, layout.touch, expected: fill, previous: fill))
+          expectations.append(
+            Expectation(.untouched, layout.touch, expected: fill, previous: fill, or: instead))
         }
       }
       findings.add(page, buffer.piece(page), expectations, look, verifier)
@@ -167,7 +172,7 @@ struct Judge {
     return damage
   }
 
-  /// The I/O's data in copies of pages that must not have any: those of a child, made after the I/O.
+  /// The I/O's data in memory that must not have any: a child's view of the page, a twin.
   func leaks(_ setup: Buffer.Setup, _ views: [View]) -> [Damage] {
     guard buffer.direction == .read else { return [] }
     let layout = buffer.layout
@@ -179,7 +184,7 @@ struct Judge {
       fill.block += blocks
       content.block += blocks
       return verifier.damage(
-        in: view.copy, [Expectation(.child, range, expected: fill, previous: content)], look: .second,
+        in: view.copy, [Expectation(view.region, range, expected: fill, previous: content)], look: .second,
         page: view.page)
     }
   }
@@ -200,16 +205,35 @@ struct Judge {
     }
   }
 
+  /// What a look found on pages that were gone from the page tables meanwhile: right before, wrong now.
+  func afterReclaim(_ late: Findings, _ reclaimed: [Bool]) -> Findings {
+    late.filtered {
+      reclaimed[$0.page]
+    } page: {
+      reclaimed[$0]
+    } naming: { _ in
+      .lostAfterReclaim
+    }
+  }
+
   // MARK: Exposure
 
   /// What happened in a trial, as far as it bears on exposure.
   struct Facts {
     /// Of each hazard, its outcomes: one for all pages, or one a page.
     var outcomes: [[HazardOutcome]] = []
-    /// The same without I/O; empty when it was not tried.
-    var withoutIO: [HazardOutcome] = []
+    /// The same without I/O, by the hazard's number; of those that some page refused.
+    var withoutIO: [Int: [HazardOutcome]] = [:]
+    /// Whether each page was taken by the kernel once all was over, and came back for a last look.
+    var reclaimed: [Bool] = []
     /// What was seen of each page.
     var observations: [Observation] = []
+    /// Tries each hazard that some page refused once more, now that no I/O has the pages.
+    mutating func retry(_ hazards: [any Hazard], _ pages: PagesUnderIO) throws(KernelError) {
+      for (index, outcomes) in outcomes.enumerated() where outcomes.contains(where: { $0.kind == .refused }) {
+        withoutIO[index] = try hazards[index].actWithoutIO(pages)
+      }
+    }
     /// Whether hazard and toucher were done while the I/O was in flight.
     var isInFlight = true
     /// Whether the I/O was issued while the hazard acted.
@@ -229,6 +253,10 @@ struct Judge {
     for page in 0..<depth {
       try contradict(page, hazards, facts, isLost: isLost.contains(page))
       let name = try guardAsked(page, hazards, facts)?.name
+      let isBack = page < facts.reclaimed.count && facts.reclaimed[page] && !isLost.contains(page)
+      if isBack, name != Guard.ioMarksDirty.name {
+        guards[Guard.ioMarksDirty.name, default: 0] += 1
+      }
       if name == nil && !isLost.contains(page) { continue }
       asked += 1
       // The guard of a page that was lost did not hold.
@@ -240,7 +268,8 @@ struct Judge {
     return TrialRecord(
       case: caseName, trial: setup.number, depth: depth,
       inFlight: facts.isInFlight ? asked : lost.count, entering: facts.isEntering ? asked : 0, lost: lost,
-      guards: guards, hazards: facts.outcomes.compactMap(\.first), withoutIO: facts.withoutIO.first,
+      guards: guards, hazards: facts.outcomes.compactMap(\.first),
+      withoutIO: facts.withoutIO.min { $0.key < $1.key }?.value.first,
       damage: findings.damage.filter { kept.contains($0.page) },
       isExplained: findings.kinds.isSubset(of: scenario.losses),
       frameBefore: seen.arrival?.frame, frameAfter: seen.end?.frame, offset: setup.transfer.offset,
@@ -250,11 +279,13 @@ struct Judge {
   /// The guard that the page's state shows to have been asked: that of the last hazard that asked one.
   private func guardAsked(_ page: Int, _ hazards: [any Hazard], _ facts: Facts) throws -> Guard? {
     var found: Guard?
-    for (hazard, outcomes) in zip(hazards, facts.outcomes) {
+    for (index, outcomes) in facts.outcomes.enumerated() {
       guard let outcome = outcomes.of(page) else { continue }
+      let hazard = hazards[index]
       switch outcome.kind {
       case .applied: found = hazard.asked(facts.observations[page], page) ?? found
-      case .refused: if facts.withoutIO.of(page)?.isApplied == true { found = hazard.refusal ?? found }
+      case .refused:
+        if facts.withoutIO[index]?.of(page)?.isApplied == true { found = hazard.refusal ?? found }
       case .noEffect: break
       }
     }
@@ -278,7 +309,9 @@ struct Judge {
     }
     // Both were seen while the I/O was held: it filled the old frame, or was not in flight.
     let isAsked = scenario.role != .positiveControl  // whose loss is missed by its own count
-    if isAsked, buffer.direction == .read, !isLost, let after = seen.touched?.frame, after != before {
+    if isAsked, instead.isEmpty, buffer.direction == .read, !isLost, let after = seen.touched?.frame,
+      after != before
+    {
       throw TrialError.contradiction(
         "frame \(Hex.number(before)) was replaced by \(Hex.number(after)) while the I/O was held, and nothing "
           + "is lost: the I/O did not have the page")

@@ -48,7 +48,6 @@ struct Race {
   mutating func run(_ number: Int) throws -> TrialRecord {
     let setup = try bench.setUp(number)
     let pages = setup.pages
-    for hazard in bench.hazards { try hazard.prepare(pages) }
     var isSettled = false
     defer { if !isSettled { for hazard in bench.hazards { _ = try? hazard.settle(pages) } } }
     var facts = Judge.Facts()
@@ -90,11 +89,7 @@ struct Race {
     {
       throw TrialError.notDirect
     }
-    if times.isInFlight || times.isEntering,
-      let refused = facts.outcomes.firstIndex(where: { $0.contains { $0.kind == .refused } })
-    {
-      facts.withoutIO = try bench.hazards[refused].actWithoutIO(pages)
-    }
+    if times.isInFlight || times.isEntering { try facts.retry(bench.hazards, pages) }
     return try bench.judge.record(setup, bench.hazards, facts, findings)
   }
 

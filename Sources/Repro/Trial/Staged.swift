@@ -74,7 +74,6 @@ final class Staged {
     let setup = try bench.setUp(number)
     let pages = setup.pages
     let transfer = target.hold?.extend(setup.transfer) ?? setup.transfer
-    for hazard in hazards { try hazard.prepare(pages) }
     var isSettled = false
     defer { if !isSettled { for hazard in hazards { _ = try? hazard.settle(pages) } } }
 
@@ -125,7 +124,13 @@ final class Staged {
     isSettled = true
     findings.add(try secondLook(setup, touched, after: findings))
 
-    if let refused = refused(facts) { facts.withoutIO = try hazards[refused].actWithoutIO(pages) }
+    if buffer.direction == .read, findings.pages.isEmpty {
+      facts.reclaimed = try LateLook.reclaim(pages)
+      let late = judge.look(setup, .late, touched)
+      findings.add(judge.afterReclaim(late, facts.reclaimed))
+      LateLook.restore(pages)
+    }
+    try facts.retry(hazards, pages)
     return try judge.record(setup, hazards, facts, findings)
   }
 
@@ -136,11 +141,6 @@ final class Staged {
     for (index, entry) in try pages.entries().enumerated() {
       facts.observations[index][keyPath: moment] = entry
     }
-  }
-
-  /// The hazard that some page refused, if one did.
-  private func refused(_ facts: Judge.Facts) -> Int? {
-    facts.outcomes.firstIndex { $0.contains { $0.kind == .refused } }
   }
 
   /// Waits until the I/O is held.
@@ -159,16 +159,17 @@ final class Staged {
   private func touch(_ toucher: Toucher, _ setup: Buffer.Setup, _ facts: inout Judge.Facts) throws {
     switch toucher {
     case .none, .childStore: break
-    case .store:
+    case .store, .vmWrite, .memWrite:
       var faults = ck_thread_faults()
       for page in 0..<buffer.depth {
-        store(buffer.store(setup, page: page), to: buffer.piece(page))
+        try store(buffer.store(setup, page: page), to: buffer.piece(page), as: toucher)
         let now = ck_thread_faults()
         facts.observations[page].faults = now - faults
         faults = now
       }
       let touch = buffer.layout.touch
-      timeline.mark(.store, "stored to bytes \(touch.lowerBound)..<\(touch.upperBound)")
+      let means = toucher == .store ? "stored" : toucher.rawValue
+      timeline.mark(.store, "\(means) to bytes \(touch.lowerBound)..<\(touch.upperBound)")
     case .remoteStore:
       guard let faults = remote?.fire(timeout: patience) else { throw TrialError.hung }
       for (page, count) in faults.enumerated() { facts.observations[page].faults = count }
@@ -179,7 +180,18 @@ final class Staged {
   }
 
   /// Stores to the page while the I/O is in flight: the store that triggers copy-on-write.
-  private func store(_ stamp: Stamp, to piece: UnsafeMutableRawPointer) {
+  private func store(
+    _ stamp: Stamp, to piece: UnsafeMutableRawPointer, as toucher: Toucher
+  ) throws(KernelError) {
+    let range = buffer.layout.touch
+    if toucher != .store {
+      let words = stride(from: range.lowerBound, to: range.upperBound, by: 8).map {
+        buffer.pattern.word(stamp, at: $0)
+      }
+      try check(
+        ck_poke(toucher == .memWrite ? 1 : 0, piece + range.lowerBound, words, range.count), toucher.rawValue)
+      return
+    }
     for offset in stride(from: buffer.layout.touch.lowerBound, to: buffer.layout.touch.upperBound, by: 8) {
       ck_store64(piece + offset, buffer.pattern.word(stamp, at: offset))
     }

@@ -36,7 +36,8 @@ struct SelectionTests {
     let cases = selection.expand(try selection.chosenScenarios(), depth: 1).cases
     #expect(Set(cases.map(\.scenario.name)) == Set(Scenario.standard.map(\.name)))
     // Shared memory can't lose by fork, and no other scenario is varied.
-    #expect(Set(cases.map(\.memory.name)) == Set(MemoryKind.all.map(\.name)).subtracting(["memfd"]))
+    let shared: Set = ["memfd", "memfd-read"]
+    #expect(Set(cases.map(\.memory.name)) == Set(MemoryKind.all.map(\.name)).subtracting(shared))
     #expect(Set(cases.map(\.engine.name)) == Set(EngineKind.all.map(\.name)))
     // Disks with file systems are for who asks.
     #expect(
@@ -65,12 +66,34 @@ struct SelectionTests {
     var selection = Selection(scenarios: ["*"])
     selection.isExhaustive = true
     let (cases, excluded) = selection.expand(Scenario.all, depth: 1)
-    let combinations =
-      Scenario.all.count * MemoryKind.all.count * EngineKind.all.count
+    let states = MemoryKind.all.count { $0.isState }
+    // A state of memory is combined with one engine and target for each schedule.
+    let plain =
+      (MemoryKind.all.count - states) * EngineKind.all.count
       * TargetKind.all.reduce(0) { $0 + $1.schedules.count }
-    #expect(cases.count + excluded.count == combinations)
+    #expect(
+      cases.count + excluded.count == Scenario.all.count * (plain + states * Schedule.allCases.count))
     #expect(cases.allSatisfy { $0.exclusion(depth: 1) == nil })
     #expect(excluded.allSatisfy { !$0.reason.isEmpty && !$0.reason.contains("\n") })
+  }
+
+  @Test("ordered pairs are for everything, or for who names them, each once")
+  func pairs() throws {
+    #expect(try Selection().chosenScenarios().allSatisfy { $0.members.count == 1 })
+    #expect(try Selection(scenarios: ["*"]).chosenScenarios().allSatisfy { $0.members.count == 1 })
+    var selection = Selection()
+    selection.isExhaustive = true
+    let all = Set(try selection.chosenScenarios().map(\.name))
+    #expect(Scenario.pairs.allSatisfy { all.contains($0.name) })
+    #expect(Set(Scenario.pairs.map(\.name)).count == Scenario.pairs.count)
+    for name in ["ksm-then-fork", "fork-then-move_pages", "move_pages-then-ksm"] {
+      let pair = try #require(Scenario.named(name))
+      #expect(pair.members.map(\.name).joined(separator: "-then-") == name)
+      #expect(try names(Selection(scenarios: [name])) == ["\(name).pread.staged"])
+      #expect(CaseName("\(name).pread.staged")?.scenario == name)
+    }
+    selection.scenarios = ["ksm-then-*"]
+    #expect(try names(selection).allSatisfy { $0.hasSuffix(".pread.staged") })
   }
 
   @Test("a named target brings its schedule")

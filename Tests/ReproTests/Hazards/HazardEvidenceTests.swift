@@ -32,7 +32,7 @@ struct HazardEvidenceTests {
     .enabled(if: KernelFile.number("/sys/kernel/mm/ksm/run") == 0, "ksmd is running"))
   func ksmWithoutScans() throws {
     let pages = try pages(patience: Clock.milliseconds(50))
-    let hazard = try KSMHazard(depth: 2)
+    let hazard = KSMHazard(depth: 2)
     try hazard.prepare(pages)
     let outcomes = try hazard.act(pages)
     _ = try hazard.settle(pages)

@@ -196,7 +196,9 @@ struct VerifierKindTests {
 
   @Test("every kind is planted somewhere")
   func coverage() {
-    let elsewhere: Set<Damage.Kind> = [.torn, .leakedToChild, .lostOnDisk, .lostAfterSwap]
+    let elsewhere: Set<Damage.Kind> = [
+      .torn, .leakedToChild, .leakedElsewhere, .lostOnDisk, .lostAfterSwap, .lostAfterReclaim,
+    ]
     #expect(Set(Self.plants.map(\.kind)).union(elsewhere) == Set(Damage.Kind.allCases))
   }
 }

@@ -1,0 +1,125 @@
+import Glibc
+import SystemPackage
+
+/// ksmd: how it is set up, and how one waits for it. It compares a page only once its checksum was the same
+/// in two scans, so hazards wait for full scans and not for a time.
+enum KSMDaemon {
+  /// ksmd scans often, everything, and by no policy of its own (Documentation/mm/ksm.rst). Without any sleep
+  /// it would keep a CPU busy, and a trial in a guest that shares its CPUs waits for that.
+  static let settings: [Setting] = [
+    // The advisor (6.8) would refuse pages_to_scan; smart scan (6.7) skips pages that failed before.
+    .file("/sys/kernel/mm/ksm/advisor_mode", "none", .wished),
+    .file("/sys/kernel/mm/ksm/smart_scan", "0", .wished),
+    .file("/sys/kernel/mm/ksm/pages_to_scan", "1000"),
+    .file("/sys/kernel/mm/ksm/sleep_millisecs", "1"),
+    .file(run, "1"),
+  ]
+
+  /// Full scans in which it must have merged what it can.
+  static let scans = 3
+  private static let run = "/sys/kernel/mm/ksm/run"
+  private static let counter = "/sys/kernel/mm/ksm/full_scans"
+
+  /// Waits until ksmd merged all pages, or has scanned often enough, or `patience` is over.
+  /// - Parameter merged: whether each page is merged by now.
+  /// - Returns: an outcome a page.
+  static func outcomes(
+    _ patience: Nanoseconds, with partner: String, merged: () throws(KernelError) -> [Bool]
+  ) throws(KernelError) -> [HazardOutcome] {
+    let start = try fullScans()
+    let deadline = Clock.now + patience
+    while true {
+      let scans = try fullScans() - start
+      let merged = try merged()
+      if KernelFile.number(run) != 1 {
+        return merged.map { _ in .noEffect("ksmd was stopped by somebody else: \(run) is no longer 1") }
+      }
+      let isTime = Clock.now > deadline || Interrupts.signal != nil
+      if merged.allSatisfy({ $0 }) || scans >= Self.scans || isTime {
+        return merged.map { isMerged in
+          if isMerged { return .applied("ksmd merged the page with \(partner): they are one frame") }
+          if scans >= Self.scans {
+            return .refused(
+              "ksmd made \(scans) full scans over the page and \(partner), the same bytes, and merged nothing"
+            )
+          }
+          return .noEffect("ksmd made \(scans) of \(Self.scans) full scans in time")
+        }
+      }
+      usleep(200)
+    }
+  }
+
+  private static func fullScans() throws(KernelError) -> Int {
+    guard let scans = KernelFile.number(counter) else {
+      throw KernelError("read \(counter)", .noSuchFileOrDirectory)
+    }
+    return scans
+  }
+}
+
+/// Pages with the same bytes as those under I/O, for ksmd to merge with them. They lie above the buffer:
+/// ksmd scans upwards, and of two pages that it finds to be the same the first is replaced by the second.
+final class KSMTwins: @unchecked Sendable {  // one thread at a time uses it
+  private let depth: Int
+  private let copies: Int
+  private var range: AddressRange?
+
+  /// - Parameter copies: twins a page.
+  init(depth: Int, copies: Int = 1) {
+    self.depth = depth
+    self.copies = copies
+  }
+
+  /// Twin number `copy` of a page.
+  private func twin(_ page: Int, _ base: UnsafeMutableRawPointer, copy: Int = 0) -> UnsafeMutableRawPointer {
+    base + (copy * depth + page) * kernelPageSize
+  }
+
+  /// Gives each page its twins, once they are mapped.
+  func fill(_ pages: PagesUnderIO) throws(KernelError) {
+    let base = try mapped(above: pages.memory.base + pages.memory.length)
+    for copy in 0..<copies {
+      for (page, address) in pages.addresses.enumerated() {
+        memcpy(twin(page, base, copy: copy), address, pages.size)
+      }
+    }
+  }
+
+  private func mapped(above floor: UnsafeMutableRawPointer) throws(KernelError) -> UnsafeMutableRawPointer {
+    if let range { return range.base }
+    let range = try AddressRange(length: copies * depth * kernelPageSize, above: floor)
+    try AddressRange.map(range.base, range.length, MAP_PRIVATE | MAP_ANONYMOUS)
+    _ = madvise(range.base, range.length, MADV_NOHUGEPAGE)
+    self.range = range
+    return range.base
+  }
+
+  /// Lets ksmd scan the twins, or no more.
+  func advise(_ advice: CInt, _ name: String) throws(KernelError) {
+    if let range { try Repro.advise(advice, name, range.base, range.length) }
+  }
+
+  /// Whether the twins of each page are one frame by now.
+  func areMerged(_ pages: PagesUnderIO) throws(KernelError) -> [Bool] {
+    guard let range else { return [] }
+    let entries = try pages.pageMap.entries(of: range.base, count: copies * depth)
+    return (0..<depth).map { page in
+      let frame = entries[page].frame
+      return frame != nil && (1..<copies).allSatisfy { entries[$0 * depth + page].frame == frame }
+    }
+  }
+
+  /// Whether each page is one frame with its twin.
+  func areMerged(with pages: PagesUnderIO) throws(KernelError) -> [Bool] {
+    guard let range else { return [] }
+    let twins = try pages.pageMap.entries(of: range.base, count: depth)
+    return zip(try pages.entries(), twins).map { $0.frame != nil && $0.frame == $1.frame }
+  }
+
+  /// What the twins hold: where the page itself became the shared one, the I/O's data.
+  var views: [View] {
+    guard let base = range?.base else { return [] }
+    return (0..<depth).map { View(page: $0, copy: twin($0, base), region: .twin) }
+  }
+}
