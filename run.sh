@@ -7,6 +7,7 @@
 #   ./run.sh test [--guest]       lint, tests, data races; --guest also boots old kernels
 #   ./run.sh matrix [OPTION...]   build, then `repro matrix OPTION...`: scenarios by kernels
 #   ./run.sh architectures        build, then the staged scenarios on every architecture, as Markdown
+#   ./run.sh faults [NAME...]     plants faults in a copy of the sources, which the tests must catch
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -192,6 +193,11 @@ case "${1:-}" in
     build
     exec .build/release/repro matrix --arch "$(IFS=,; echo "${names[*]}")" --kernels 6.1,7.2 \
       --schedule staged --format markdown
+    ;;
+  faults)
+    shift
+    need_build
+    exec Tests/plant-faults "$@"
     ;;
   matrix)
     shift
