@@ -9,6 +9,7 @@
 #   ./run.sh architectures        build, then the staged scenarios on every architecture, as Markdown
 #   ./run.sh install [--prefix FOLDER]     build; the command, its man page and completions, to /usr/local
 #   ./run.sh uninstall [--prefix FOLDER]   removes what that put there
+#   ./run.sh faults [NAME...]     plants faults in a copy of the sources, which the tests must catch
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -250,6 +251,11 @@ case "${1:-}" in
     build
     exec .build/release/repro matrix --arch "$(IFS=,; echo "${names[*]}")" --kernels 6.1,7.2 \
       --schedule staged --format markdown
+    ;;
+  faults)
+    shift
+    need_build
+    exec Tests/plant-faults "$@"
     ;;
   matrix)
     shift

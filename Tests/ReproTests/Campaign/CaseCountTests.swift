@@ -35,6 +35,15 @@ struct CaseCountTests {
     #expect(count().verdict(atLeast: 0).1 == "fewer than 1 exposures")
   }
 
+  @Test("what a clean verdict needs if nobody says otherwise: a race many overlaps, a staged case few")
+  func needed() {
+    var plan = Plan(Selection(), seed: Seed(1))
+    #expect(plan.minimumExposures(.race) == 50 && plan.minimumExposures(.staged) == 3)
+    #expect(plan.limits(.race).exposures == 50)
+    plan.minimumExposures = 7
+    #expect(plan.minimumExposures(.race) == 7 && plan.minimumExposures(.staged) == 7)
+  }
+
   @Test("what was never asked, or never in its state, is skipped, if that is all that happened")
   func skipped() {
     #expect(count(notAsked: 100).verdict(atLeast: 3).0 == .skipped)

@@ -26,17 +26,44 @@ struct HazardEvidenceTests {
     #expect(outcomes.map(\.kind) == [.refused, .refused])
   }
 
+  /// ksmd's settings during a test; those that were there before come back.
+  private func withKSM(_ settings: [(name: String, value: String)], _ body: () throws -> Void) throws {
+    let folder = "/sys/kernel/mm/ksm"
+    let before = try settings.map { ($0.name, try KernelFile.read("\(folder)/\($0.name)")) }
+    defer { for (name, value) in before { try? KernelFile.write("\(folder)/\(name)", value) } }
+    for (name, value) in settings { try KernelFile.write("\(folder)/\(name)", value) }
+    try body()
+  }
+
+  /// One that is stopped, and one that sleeps for a minute after a page.
   @Test(
     "a KSM that scans nothing has refused nothing",
     .enabled(if: Need.ksm.missing() == nil && Need.pageFrames.missing() == nil),
-    .enabled(if: KernelFile.number("/sys/kernel/mm/ksm/run") == 0, "ksmd is running"))
-  func ksmWithoutScans() throws {
-    let pages = try pages(patience: Clock.milliseconds(50))
-    let hazard = KSMHazard(depth: 2)
-    try hazard.prepare(pages)
-    let outcomes = try hazard.act(pages)
-    _ = try hazard.settle(pages)
-    #expect(outcomes.map(\.kind) == [.noEffect, .noEffect], "\(outcomes)")
+    .enabled(if: KernelFile.number("/sys/kernel/mm/ksm/run") == 0, "ksmd is running"),
+    arguments: ["0", "1"])
+  func ksmWithoutScans(run: String) throws {
+    try withKSM([("sleep_millisecs", "60000"), ("pages_to_scan", "1"), ("run", run)]) {
+      let pages = try pages(patience: Clock.milliseconds(50))
+      let hazard = KSMHazard(depth: 2)
+      try hazard.prepare(pages)
+      let outcomes = try hazard.act(pages)
+      _ = try hazard.settle(pages)
+      #expect(!outcomes.isEmpty && outcomes.allSatisfy { $0.kind == .noEffect }, "\(outcomes)")
+    }
+  }
+
+  /// On a machine of one node the page is told to go where it is, and move_pages says that it is there.
+  @Test(
+    "a page has moved when its frame has, whatever move_pages returns",
+    .enabled(if: NUMANodes.withMemory != nil && Need.pageFrames.missing() == nil))
+  func movePagesByFrames() throws {
+    let pages = try pages()
+    let before = try pages.entries()
+    let outcomes = try MovePagesHazard().act(pages)
+    let after = try pages.entries()
+    for (page, outcome) in outcomes.enumerated() {
+      #expect(outcome.isApplied == (before[page].frame != after[page].frame), "\(outcome)")
+    }
   }
 
   @Test("mprotect alone asks nothing: the store's fault does")

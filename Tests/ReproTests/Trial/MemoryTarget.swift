@@ -16,9 +16,14 @@ final class MemoryTarget: Target, Hold {
   let releases = Gate()
   /// What a direct write left; nil for what stood there before.
   let disk = Mutex<[UInt8]?>(nil)
+  /// Whether what is read stands in the page cache afterwards.
+  private let isBuffered: Bool
   private let armed = Mutex<UInt32>(0)
 
-  init(_ pattern: Pattern) { self.pattern = pattern }
+  init(_ pattern: Pattern, isBuffered: Bool = false) {
+    self.pattern = pattern
+    self.isBuffered = isBuffered
+  }
 
   func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp) {
     (Int64(trial) * 4096, Stamp(.file, generation: 0, block: trial * 8))
@@ -34,6 +39,7 @@ final class MemoryTarget: Target, Hold {
     }
   }
 
+  func isCached(offset: Int64, length: Int) -> Bool { isBuffered }
   func openOnIOThread() {}
   func close() {}
   func arm(_ transfer: Transfer, _ timeline: Timeline) { armed.withLock { $0 = arrivals.value + 1 } }
@@ -104,6 +110,7 @@ final class ToldHazard: Hazard {
   let lossOnSecondLook: Damage.Kind?
   let refusal: Guard? = ToldHazard.refuses
   let replacesFrames: Bool
+  let toleratesStores: Bool
   private let onAct: Act
   private let onActWithoutIO: Act
   private let onSettle: @Sendable (PagesUnderIO) throws(KernelError) -> [View]
@@ -113,7 +120,7 @@ final class ToldHazard: Hazard {
   static let refuses = Guard("told-refuses", "as told")
 
   init(
-    lossOnSecondLook: Damage.Kind? = nil, replacesFrames: Bool = false,
+    lossOnSecondLook: Damage.Kind? = nil, replacesFrames: Bool = false, toleratesStores: Bool = true,
     act: @escaping Act = { (_) throws(KernelError) in .applied("done") },
     actWithoutIO: Act? = nil,
     settle: @escaping @Sendable (PagesUnderIO) throws(KernelError) -> [View] = {
@@ -123,6 +130,7 @@ final class ToldHazard: Hazard {
   ) {
     self.lossOnSecondLook = lossOnSecondLook
     self.replacesFrames = replacesFrames
+    self.toleratesStores = toleratesStores
     onAct = act
     onActWithoutIO = actWithoutIO ?? act
     onSettle = settle
