@@ -49,6 +49,7 @@ let package = Package(
         .embedInCode("kernels.txt"), .embedInCode("Architectures/architectures.txt"),
         .embedInCode("Reports/HTML/page.mustache"), .embedInCode("Reports/HTML/page.css"),
         .embedInCode("Reports/HTML/page.js"),
+        .embedInCode("mutations.txt"), .embedInCode("mutant.config"), .embedInCode("mutant-sources.txt"),
       ],
       swiftSettings: strict),
     .executableTarget(

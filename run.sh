@@ -10,6 +10,7 @@
 #   ./run.sh install [--prefix FOLDER]     build; the command, its man page and completions, to /usr/local
 #   ./run.sh uninstall [--prefix FOLDER]   removes what that put there
 #   ./run.sh faults [NAME...]     plants faults in a copy of the sources, which the tests must catch
+#   ./run.sh mutants [OPTION...]  build, then `repro mutants OPTION...`: kernels with one guard removed each
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -78,6 +79,19 @@ need_architectures() {
       done
     done
   done
+  install_missing
+}
+
+# What compiles a kernel.
+need_kernels() {
+  need_guests
+  need gcc /usr/bin/gcc
+  need make /usr/bin/make
+  need flex /usr/bin/flex
+  need bison /usr/bin/bison
+  need bc /usr/bin/bc
+  need perl /usr/bin/perl
+  need libelf-dev /usr/include/libelf.h
   install_missing
 }
 
@@ -262,6 +276,12 @@ case "${1:-}" in
     need_guests
     build
     exec .build/release/repro matrix "$@"
+    ;;
+  mutants)
+    shift
+    need_kernels
+    build
+    exec .build/release/repro mutants "$@"
     ;;
   *)
     build

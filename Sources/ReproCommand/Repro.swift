@@ -13,8 +13,9 @@ struct ReproCommand: ParsableCommand {
       """,
     version: Campaign.version,
     subcommands: [
-      RunCommand.self, VMCommand.self, MatrixCommand.self, BisectCommand.self, CalibrateCommand.self,
-      ReplayCommand.self, ReportCommand.self, StoreCommand.self, RuntestCommand.self, SealCommand.self,
+      RunCommand.self, VMCommand.self, MatrixCommand.self, MutantsCommand.self, BisectCommand.self,
+      CalibrateCommand.self, ReplayCommand.self, ReportCommand.self, StoreCommand.self, RuntestCommand.self,
+      SealCommand.self,
       ExportCommand.self, ListCommand.self, ProbeCommand.self,
       ExplainCommand.self, DoctorCommand.self,
     ],

@@ -39,6 +39,9 @@ struct BadInputTests {
       "runtest fork -o FOLDER --one-shot FOLDER/missing",
       "missing: the guest's static executable is not there"
     ),
+    ("mutants no-such-mutation", "no mutation 'no-such-mutation'"),
+    ("mutants --jobs 0", "--jobs 0: a number above 0"),
+    ("mutants --report /nonexistent", "--report /nonexistent: cannot be read"),
     ("list no-such-scenario", "no scenario 'no-such-scenario'"),
   ]
 

@@ -45,6 +45,9 @@ extension PlanKey {
     list(
       "schedule", "staged: the I/O is held in flight; race: threads run free. Repeatable; both if not given.",
       \.selection.schedules, Schedule.init(rawValue:), print: \.rawValue, of: "staged, race"),
+    list(
+      "cases", "Single cases, by their names; no other axis counts then.", \.selection.cases,
+      CaseName.init(_:), print: \.description, of: "the cases of 'repro list --cases'"),
     PlanKey(
       name: "all", help: "Combine all memories, engines, targets and schedules with each other.",
       isRepeatable: false,

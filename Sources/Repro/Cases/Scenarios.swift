@@ -82,6 +82,14 @@ extension Scenario {
       losses: [.lostRead, .torn, .lostAfterSwap], isRacedUnasked: true, c: PageoutHazard.cFragment
     ) { _ throws(KernelError) in PageoutHazard() },
     Scenario(
+      "pageout-no-store", "MADV_PAGEOUT and back by a read; only the I/O makes the page dirty",
+      steps: .held(.none),
+      drawing: PageoutHazard.drawing, guards: PageoutHazard.guardsWithoutStore, needs: [.swap],
+      settings: [.swap],
+      memory: [.private, .swappable], losses: [.lostRead, .torn, .lostAfterSwap],
+      raceObstacle: "its steps have an order that a race does not keep"
+    ) { _ throws(KernelError) in PageoutHazard(isStoredTo: false) },
+    Scenario(
       "none-late", "no hazard; once the I/O is over the page goes to swap and comes back",
       drawing: LateLookHazard.drawing, guards: LateLookHazard.guards, needs: [.swap], settings: [.swap],
       memory: [.private, .swappable], losses: [.lostAfterSwap],

@@ -19,6 +19,8 @@ public struct Selection: Sendable, Equatable {
   public var scratch: TargetSpec?
   /// Combines all parts of all axes.
   public var isExhaustive = false
+  /// These cases and no others; the axes above say nothing then.
+  public var cases: [CaseName] = []
 
   /// A selection of `scenarios`, names or globs.
   public init(scenarios: [String] = []) { self.scenarios = scenarios }
@@ -37,12 +39,16 @@ public struct Selection: Sendable, Equatable {
     one.scenarios == other.scenarios && one.memories.map(\.name) == other.memories.map(\.name)
       && one.engines.map(\.name) == other.engines.map(\.name) && one.targets == other.targets
       && one.schedules == other.schedules && one.scratch == other.scratch
-      && one.isExhaustive == other.isExhaustive
+      && one.isExhaustive == other.isExhaustive && one.cases == other.cases
   }
 
   /// The scenarios that are meant, in the order of the table.
   /// - Throws: SelectionError for a glob that selects nothing.
   public func chosenScenarios() throws(SelectionError) -> [Scenario] {
+    if !cases.isEmpty {
+      var seen: Set<String> = []
+      return cases.compactMap { Scenario.named($0.scenario) }.filter { seen.insert($0.name).inserted }
+    }
     if scenarios.isEmpty { return Scenario.standard + (isExhaustive ? Scenario.pairs : []) }
     var names: Set<String> = []
     for text in scenarios {
@@ -74,7 +80,10 @@ public struct Selection: Sendable, Equatable {
       let isPair = !scenario.pair.isEmpty
       let varies = !isPair && (isExhaustive || !namesAxes && (!scenarios.isEmpty || scenario.name == "fork"))
       var seen: Set<CaseName> = []
-      for one in combinations(scenario, varies: varies) where seen.insert(one.name).inserted {
+      let wanted =
+        self.cases.isEmpty
+        ? combinations(scenario, varies: varies) : self.cases.compactMap { single($0, of: scenario) }
+      for one in wanted where seen.insert(one.name).inserted {
         if let reason = one.exclusion(depth: depth) {
           excluded.append((one, reason))
         } else {
@@ -83,6 +92,22 @@ public struct Selection: Sendable, Equatable {
       }
     }
     return (cases, excluded)
+  }
+
+  /// The case of that name, if it is one of `scenario`.
+  private func single(_ name: CaseName, of scenario: Scenario) -> Case? {
+    guard name.scenario == scenario.name, let memory = MemoryKind.named(name.memory),
+      let engine = EngineKind.named(name.engine), let target = TargetKind.named(name.target)
+    else { return nil }
+    return Case(
+      scenario: scenario, memory: memory, engine: engine, target: place(TargetSpec(target)),
+      schedule: name.schedule)
+  }
+
+  /// The target, with the path of ``scratch`` if it is of its kind and has none.
+  private func place(_ spec: TargetSpec) -> TargetSpec {
+    guard let scratch, spec.path == nil, spec.kind.name == scratch.kind.name else { return spec }
+    return scratch
   }
 
   private func combinations(_ scenario: Scenario, varies: Bool) -> [Case] {
@@ -96,10 +121,6 @@ public struct Selection: Sendable, Equatable {
     let fitting = EngineKind.all.filter { scenario.engine.isSubset(of: $0.traits) }
     let memory = axis(memories, MemoryKind.all, usual: [scenario.usualMemory])
     let engine = axis(engines, EngineKind.all, usual: Array(fitting.prefix(1)))
-    func place(_ spec: TargetSpec) -> TargetSpec {
-      guard let scratch, spec.path == nil, spec.kind.name == scratch.kind.name else { return spec }
-      return scratch
-    }
     // A disk with a file system takes a guest time to make ready, and a host has none.
     let unasked = TargetKind.all.filter { isExhaustive || $0.mount == nil }
     let allTargets = unasked.map { place(TargetSpec($0)) }

@@ -7,6 +7,13 @@ public struct CatalogueError: Error, Sendable, Hashable, CustomStringConvertible
   /// What to write instead.
   public let remedy: String
 
+  /// A fault on a line.
+  public init(line: Int, problem: String, remedy: String) {
+    self.line = line
+    self.problem = problem
+    self.remedy = remedy
+  }
+
   /// Line, problem and remedy in one sentence.
   public var description: String { "line \(line): \(problem); \(remedy)" }
 }

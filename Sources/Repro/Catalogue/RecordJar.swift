@@ -1,24 +1,30 @@
 /// Text in record-jar form: records of `name: value` lines with blank lines between them.
 ///
 /// A line that starts with white space continues the value above it, a line that starts with `#` is a
-/// comment. The order of fields does not matter, and none may come twice in a record.
+/// comment. None may come twice in a record, and their order does not matter, but for those that may repeat.
 package struct RecordJar {
   /// A field's text and the line it starts on.
   package struct Field {
     package let line: Int
-    package var value: String
+    package fileprivate(set) var value: String
   }
 
   /// One record.
   package struct Record {
     /// The line of its first field.
     package let line: Int
-    package var fields: [String: Field] = [:]
+    /// The fields by name, without those that may repeat.
+    package fileprivate(set) var fields: [String: Field] = [:]
+    /// Those that may repeat, in the order of the text.
+    package fileprivate(set) var repeated: [(name: String, field: Field)] = []
   }
 
+  /// The records, in the order of the text.
   package private(set) var records: [Record] = []
 
-  package init(parsing text: String) throws(CatalogueError) {
+  /// Reads a text.
+  /// - Parameter repeatable: names of fields that may come more than once.
+  package init(parsing text: String, repeatable: Set<String> = []) throws(CatalogueError) {
     var current: Record?
     var open: String?
 
@@ -36,7 +42,11 @@ package struct RecordJar {
             line: line, problem: "a continuation without a field above it",
             remedy: "start the line with 'name: value', or move it below its field")
         }
-        current?.fields[name]?.value.append(" \(content)")
+        if repeatable.contains(name), let last = current?.repeated.indices.last {
+          current?.repeated[last].field.value.append(" \(content)")
+        } else {
+          current?.fields[name]?.value.append(" \(content)")
+        }
       } else {
         let (name, value) = try Self.field(content, line: line)
         var record = current ?? Record(line: line)
@@ -45,7 +55,11 @@ package struct RecordJar {
             line: line, problem: "field '\(name)' is already on line \(earlier.line)",
             remedy: "merge the two, or put a blank line before the next record")
         }
-        record.fields[name] = Field(line: line, value: value)
+        if repeatable.contains(name) {
+          record.repeated.append((name, Field(line: line, value: value)))
+        } else {
+          record.fields[name] = Field(line: line, value: value)
+        }
         (current, open) = (record, name)
       }
     }

@@ -52,6 +52,7 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
       """)
 
   static let guards = [leaves, remembers]
+  static let guardsWithoutStore = [leaves, .ioMarksDirty]
   private static let leaves = Guard(
     "reclaim-leaves-pinned", "MADV_PAGEOUT left the page mapped while the I/O had it, and took it afterwards")
   let refusal: Guard? = leaves
@@ -60,6 +61,11 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
   let lossOnSecondLook: Damage.Kind? = .lostAfterSwap
   /// A store that comes before the load brings the page back writable, with nothing left to copy.
   let toleratesStores = false
+
+  private let isStoredTo: Bool
+
+  /// - Parameter isStoredTo: whether somebody stores to the page before the I/O is over.
+  init(isStoredTo: Bool = true) { self.isStoredTo = isStoredTo }
 
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     for run in pages.runs { try advise(CInt(CK_MADV_PAGEOUT), "MADV_PAGEOUT", run.start, run.length) }
@@ -93,7 +99,11 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
     return settled
   }
 
+  /// A page that came back keeps its frame because its entry said that it was exclusive: mapped writable at once
+  /// (6.1 and later), or reused by the store's write fault. Without a store nothing but the I/O makes the page dirty,
+  /// and what asks is the trip to swap afterwards.
   func asked(_ page: Observation, _ number: Int) -> Guard? {
-    page.faults > 0 && page.keptFrame != false ? Self.remembers : nil
+    if !isStoredTo { return settled.of(number)?.isApplied == true ? .ioMarksDirty : nil }
+    return page.keptFrame == true || page.faults > 0 && page.keptFrame != false ? Self.remembers : nil
   }
 }

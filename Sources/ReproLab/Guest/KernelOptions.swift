@@ -12,6 +12,7 @@ public enum KernelOptions {
     ("BLK_DEV_LOOP", "target held-block"), ("AIO", "engine libaio"), ("IO_URING", "engines io_uring*"),
     ("SWAP", "pageout"), ("KSM", "ksm"), ("NUMA", "move_pages, with MIGRATION and ACPI_NUMA"),
     ("MIGRATION", "move_pages"), ("ACPI_NUMA", "two nodes"),
+    ("COMPACTION", "compaction"),
     ("MEM_SOFT_DIRTY", "soft-dirty; offered only with CHECKPOINT_RESTORE"),
     ("CHECKPOINT_RESTORE", "MEM_SOFT_DIRTY"),
     ("TRANSPARENT_HUGEPAGE", "memory thp"), ("HUGETLBFS", "memory hugetlb"), ("MEMFD_CREATE", "memory memfd"),

@@ -1,0 +1,122 @@
+import Foundation
+import Repro
+
+extension Mutation {
+  /// A hash of what it does to the source: results and checks of another edit are not this one's.
+  public var hash: String {
+    TextHash.of((widening + edits).flatMap { [$0.file, $0.function, $0.find, $0.replace] })
+  }
+}
+
+/// One kernel that is to be run: the base, a mutation, or the base with a mutation's wider window.
+public struct MutantSubject: Sendable {
+  /// `base`, a mutation's id, or that with `-base`.
+  public let id: String
+  /// What its source differs by.
+  let edits: [Mutation.Edit]
+  /// ``Mutation/hash`` of the mutation that it is or goes with.
+  let hash: String
+  /// What is run on it.
+  let cases: [CaseName]
+  private let depth: Int
+  private let trials: Int
+  /// Whether one loss is enough.
+  private let stopsAtLoss: Bool
+
+  /// Seconds of one case, at most.
+  private static let seconds = 30.0
+  private static let baseTrials = 20
+
+  /// What must be run for some mutations: the base with all their cases and the standard ones, and each of them.
+  /// - Parameter runsAll: each kernel gets all that the base gets.
+  public static func all(_ mutations: [Mutation], runsAll: Bool) -> [MutantSubject] {
+    var usual: [CaseName] = []
+    let staged = standardCases + mutations.filter { $0.depth == 1 }.flatMap(\.cases)
+    for name in staged where !usual.contains(name) && (name.schedule == .staged || runsAll) {
+      usual.append(name)
+    }
+    let base = MutantSubject(
+      id: MutantLab.baseID, edits: [], hash: "", cases: usual, depth: 1, trials: baseTrials,
+      stopsAtLoss: false)
+    return [base]
+      + mutations.flatMap { mutation in
+        let own = mutation.cases + (runsAll ? usual.filter { !mutation.cases.contains($0) } : [])
+        func subject(_ suffix: String, _ edits: [Mutation.Edit]) -> MutantSubject {
+          MutantSubject(
+            id: mutation.id + suffix, edits: edits, hash: mutation.hash, cases: own, depth: mutation.depth,
+            trials: mutation.trials, stopsAtLoss: suffix.isEmpty && mutation.kind == .mutant)
+        }
+        let mutant = subject("", mutation.widening + mutation.edits)
+        return mutation.widening.isEmpty ? [mutant] : [subject("-base", mutation.widening), mutant]
+      }.filter { !$0.cases.isEmpty }
+  }
+
+  /// What a run without names takes, staged.
+  private static var standardCases: [CaseName] {
+    var selection = Selection()
+    selection.schedules = [.staged]
+    let cases = (try? selection.chosenScenarios()).map { selection.expand($0, depth: 1).cases } ?? []
+    return cases.map(\.name)
+  }
+
+  /// The plan of its guest.
+  public func plan(seed: Seed) -> Plan {
+    var selection = Selection()
+    selection.cases = cases
+    var plan = Plan(selection, seed: seed)
+    plan.depth = depth
+    plan.trials = trials
+    plan.time = Self.seconds
+    plan.minimumExposures = 1
+    plan.stopAfterLosses = stopsAtLoss ? 1 : nil
+    return plan
+  }
+}
+
+/// What a check of the records against a source found, as `fixtures/mutant-sources.txt` keeps it.
+public struct MutantSources: Sendable, Equatable {
+  /// The source's version.
+  public var version: String
+  /// ``Mutation/hash`` of each record that matched, by its id.
+  public internal(set) var checked: [String: String] = [:]
+  /// A hash of each function that is edited, by `FILE FUNCTION`.
+  public internal(set) var functions: [String: String] = [:]
+
+  init(version: String) { self.version = version }
+
+  /// Those that were recorded: `fixtures/mutant-sources.txt`, compiled in.
+  public static let recorded = MutantSources(
+    parsing: String(decoding: PackageResources.mutant_sources_txt, as: UTF8.self))
+
+  /// Reads ``text``.
+  init(parsing text: String) {
+    version = ""
+    for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+      let words = line.split(separator: " ").map(String.init)
+      switch (words.first, words.count) {
+      case ("source", 2): version = words[1]
+      case ("record", 3): checked[words[1]] = words[2]
+      case ("function", 4): functions["\(words[1]) \(words[2])"] = words[3]
+      default: continue
+      }
+    }
+  }
+
+  /// For the file.
+  public var text: String {
+    """
+    # Which records of mutations.txt were found to match which source, exactly once each; made by
+    # `repro mutants --check`. The hashes are of a record's edits, and of the functions that they are in.
+
+    source \(version)
+
+    """
+      + checked.sorted { $0.key < $1.key }.map { "record \($0.key) \($0.value)\n" }.joined()
+      + functions.sorted { $0.key < $1.key }.map { "function \($0.key) \($0.value)\n" }.joined()
+  }
+
+  /// Functions that were others when the records were checked.
+  public func changes(since earlier: MutantSources) -> [String] {
+    functions.filter { (earlier.functions[$0.key] ?? $0.value) != $0.value }.map(\.key).sorted()
+  }
+}
