@@ -26,10 +26,6 @@ public struct Explanation {
     }
     for bug in bugs where told.insert(bug.id).inserted {
       lines += describe(bug)
-      let scenarios = Scenario.all.filter { one in bug.scenarios.contains { $0.matches(one.name) } }
-      lines.append(
-        "  asked by: "
-          + (scenarios.isEmpty ? "no scenario yet" : scenarios.map(\.name).joined(separator: ", ")))
       lines.append("")
     }
     return lines
@@ -67,6 +63,10 @@ public struct Explanation {
     }
     lines.append("  source: \(bug.source) (\(bug.confidence.map(\.rawValue).joined(separator: ", ")))")
     if let note = bug.note { lines += note.wrapped(to: 96).map { "  \($0)" } }
+    let scenarios = Scenario.all.filter { one in bug.scenarios.contains { $0.matches(one.name) } }
+    lines.append(
+      "  asked by: "
+        + (scenarios.isEmpty ? "no scenario yet" : scenarios.map(\.name).joined(separator: ", ")))
     return lines
   }
 }
