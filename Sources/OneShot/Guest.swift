@@ -19,6 +19,7 @@ enum Guest {
       complain("mount \(folder)", ck_mount(type, folder))
     }
     complain("bring lo up", ck_loopback_up())
+    setenv("NO_COLOR", "1", 1)  // the terminal is the kernel's console, whose log somebody keeps
     loadModules()
     mountDisks()
     let port = openPort()
