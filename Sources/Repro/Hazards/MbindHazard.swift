@@ -15,27 +15,13 @@ final class MbindHazard: Hazard, Sendable {
     verify: buf is P2: LOST READ
     """
 
-  static let cFragment = CFragment(
-    includes: ["linux/mempolicy.h"],
-    setUp: """
-      if (access("/sys/devices/system/node/node1", F_OK) < 0)
-        END(SKIPPED, "one NUMA node only: boot with numa=fake=2, or use a guest");
-      """,
-    act: """
-      void *page = buf;
-      unsigned long long before = pagemap(buf);
-      unsigned long nodes;
-      int node = -1;
-
-      syscall(SYS_move_pages, 0, 1UL, &page, NULL, &node, MPOL_MF_MOVE);
-      if (node < 0)
-        END(ERROR, "move_pages can't tell the page's node (%d)", node);
-      nodes = node ? 1 : 2; /* the other one */
-      if (syscall(SYS_mbind, buf, page_size, MPOL_BIND, &nodes, 65UL, MPOL_MF_MOVE) < 0)
-        END(ERROR, "mbind: %m");
-      return (pagemap(buf) ^ before) & FRAME;
-      """,
-    canBeRefused: true)
+  static let cFragment = Migration.cFragment(
+    declaring: "unsigned long nodes;",
+    """
+    nodes = node ? 1 : 2; /* the other one */
+    if (syscall(SYS_mbind, buf, page_size, MPOL_BIND, &nodes, 65UL, MPOL_MF_MOVE) < 0)
+      END(ERROR, "mbind: %m");
+    """)
 
   let refusal: Guard? = Guard.migrationCounts
   let replacesFrames = true

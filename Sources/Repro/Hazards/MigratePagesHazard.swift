@@ -15,25 +15,14 @@ final class MigratePagesHazard: Hazard, Sendable {
     verify: buf is P2: LOST READ
     """
 
-  static let cFragment = CFragment(
-    includes: ["linux/mempolicy.h"],
-    setUp: MbindHazard.cFragment.setUp,
-    act: """
-      void *page = buf;
-      unsigned long long before = pagemap(buf);
-      unsigned long from, to;
-      int node = -1;
-
-      syscall(SYS_move_pages, 0, 1UL, &page, NULL, &node, MPOL_MF_MOVE);
-      if (node < 0)
-        END(ERROR, "move_pages can't tell the page's node (%d)", node);
-      from = 1UL << node;
-      to = node ? 1 : 2; /* the other one */
-      if (syscall(SYS_migrate_pages, 0, 65UL, &from, &to) < 0)
-        END(ERROR, "migrate_pages: %m");
-      return (pagemap(buf) ^ before) & FRAME;
-      """,
-    canBeRefused: true)
+  static let cFragment = Migration.cFragment(
+    declaring: "unsigned long from, to;",
+    """
+    from = 1UL << node;
+    to = node ? 1 : 2; /* the other one */
+    if (syscall(SYS_migrate_pages, 0, 65UL, &from, &to) < 0)
+      END(ERROR, "migrate_pages: %m");
+    """)
 
   let refusal: Guard? = Guard.migrationCounts
   let replacesFrames = true

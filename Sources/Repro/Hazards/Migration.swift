@@ -11,6 +11,29 @@ enum Migration {
   /// A page that NUMA balancing moves meanwhile would be taken for moved by the hazard.
   static let settings: [Setting] = [.file("/proc/sys/kernel/numa_balancing", "0", .wished)]
 
+  /// In C: `move` brings the page at `buf` from `node` to the other one, and its frame tells whether it went.
+  static func cFragment(declaring variables: String, _ move: String) -> CFragment {
+    CFragment(
+      includes: ["linux/mempolicy.h"],
+      setUp: """
+        if (access("/sys/devices/system/node/node1", F_OK) < 0)
+          END(SKIPPED, "one NUMA node only: boot with numa=fake=2, or use a guest");
+        """,
+      act: """
+        void *page = buf;
+        unsigned long long before = pagemap(buf);
+        int node = -1;
+        \(variables)
+
+        syscall(SYS_move_pages, 0, 1UL, &page, NULL, &node, MPOL_MF_MOVE);
+        if (node < 0)
+          END(ERROR, "move_pages can't tell the page's node (%d)", node);
+        \(move)
+        return (pagemap(buf) ^ before) & FRAME;
+        """,
+      canBeRefused: true)
+  }
+
   /// The node of each page, or -errno.
   static func nodes(of pages: PagesUnderIO) throws(KernelError) -> [CInt] {
     var nodes = [CInt](repeating: -1, count: pages.count)

@@ -15,26 +15,13 @@ final class MovePagesHazard: Hazard, Sendable {
     verify: buf is P2: LOST READ
     """
 
-  static let cFragment = CFragment(
-    includes: ["linux/mempolicy.h"],
-    setUp: """
-      if (access("/sys/devices/system/node/node1", F_OK) < 0)
-        END(SKIPPED, "one NUMA node only: boot with numa=fake=2, or use a guest");
-      """,
-    act: """
-      void *page = buf;
-      unsigned long long before = pagemap(buf);
-      int other, node = -1;
-
-      syscall(SYS_move_pages, 0, 1UL, &page, NULL, &node, MPOL_MF_MOVE);
-      if (node < 0)
-        END(ERROR, "move_pages can't tell the page's node (%d)", node);
-      other = !node; /* a page that is there already does not move */
-      if (syscall(SYS_move_pages, 0, 1UL, &page, &other, &node, MPOL_MF_MOVE) < 0)
-        END(ERROR, "move_pages to node %d: %m", other);
-      return (pagemap(buf) ^ before) & FRAME; /* status may stay unwritten */
-      """,
-    canBeRefused: true)
+  static let cFragment = Migration.cFragment(
+    declaring: "int other;",
+    """
+    other = !node; /* a page that is there already does not move; status may stay unwritten */
+    if (syscall(SYS_move_pages, 0, 1UL, &page, &other, &node, MPOL_MF_MOVE) < 0)
+      END(ERROR, "move_pages to node %d: %m", other);
+    """)
 
   let refusal: Guard? = Guard.migrationCounts
   let replacesFrames = true
