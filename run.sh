@@ -10,6 +10,7 @@
 #   ./run.sh install [--prefix FOLDER]     build; the command, its man page and completions, to /usr/local
 #   ./run.sh uninstall [--prefix FOLDER]   removes what that put there
 #   ./run.sh faults [NAME...]     plants faults in a copy of the sources, which the tests must catch
+#   ./run.sh bench [NAME...]      build, then benchmarks beside their limits and a C program (minutes)
 #   ./run.sh mutants [OPTION...]  build, then `repro mutants OPTION...`: kernels with one guard removed each
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
 set -euo pipefail
@@ -18,7 +19,7 @@ cd "$(dirname "$0")"
 static_folder=.build-static
 python_folder=.build-python
 # Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
-guest_tests=28
+guest_tests=29
 
 say() { printf '+ %s\n' "$*" >&2; }
 
@@ -276,6 +277,14 @@ case "${1:-}" in
     need_guests
     build
     exec .build/release/repro matrix "$@"
+    ;;
+  bench)
+    shift
+    need gcc /usr/bin/gcc
+    need_guests
+    build
+    quietly swift build -c release --product bench --static-swift-stdlib
+    exec .build/release/bench "$@"
     ;;
   mutants)
     shift
