@@ -166,6 +166,8 @@ public struct GuestSession: Sendable {
     let usesNFS = cases.contains { $0.target.kind.name == TargetKind.heldNFS.name }
     var modules = Initramfs.defaultModules + (usesNFS ? Initramfs.nfsModules : [])
     if leftOut.isSuperset(of: GuestRun.Part.allCases) { modules.removeAll { $0.hasPrefix("virtio_") } }
+    let usesLoop = cases.contains { $0.target.kind.needs.contains(.loopDevices) }
+    if isLean && !usesLoop { modules.removeAll { $0 == "loop" } }
     return modules
   }
 
