@@ -62,7 +62,7 @@ package enum JSONText {
     }
   }
 
-  static func quote(_ string: String) -> String {
+  package static func quote(_ string: String) -> String {
     var text = "\""
     for scalar in string.unicodeScalars {
       switch scalar {
