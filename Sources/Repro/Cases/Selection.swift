@@ -21,6 +21,8 @@ public struct Selection: Sendable, Equatable {
   public var isExhaustive = false
   /// These cases and no others; the axes above say nothing then.
   public var cases: [CaseName] = []
+  /// The share of all these cases that is meant; nil for all.
+  public var shard: Shard?
 
   /// A selection of `scenarios`, names or globs.
   public init(scenarios: [String] = []) { self.scenarios = scenarios }
@@ -39,7 +41,7 @@ public struct Selection: Sendable, Equatable {
     one.scenarios == other.scenarios && one.memories.map(\.name) == other.memories.map(\.name)
       && one.engines.map(\.name) == other.engines.map(\.name) && one.targets == other.targets
       && one.schedules == other.schedules && one.scratch == other.scratch
-      && one.isExhaustive == other.isExhaustive && one.cases == other.cases
+      && one.isExhaustive == other.isExhaustive && one.cases == other.cases && one.shard == other.shard
   }
 
   /// The scenarios that are meant, in the order of the table.
@@ -92,7 +94,7 @@ public struct Selection: Sendable, Equatable {
         }
       }
     }
-    return (cases, excluded)
+    return (shard?.share(of: cases) ?? cases, excluded)
   }
 
   /// The case of that name, if it is one of `scenario`.

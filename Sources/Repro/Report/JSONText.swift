@@ -16,7 +16,8 @@ package enum JSONText {
     return String(decoding: text.bytes, as: UTF8.self)
   }
 
-  private static func quote(_ string: String) -> String {
+  /// `string` as JSON has it, in its quotation marks.
+  package static func quote(_ string: String) -> String {
     let text = Text()
     text.write(string)
     return String(decoding: text.bytes, as: UTF8.self)
