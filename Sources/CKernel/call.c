@@ -87,6 +87,13 @@ int ck_go_to_other_cpu(void) {
   return -ENODEV;
 }
 
+int ck_run_on_cpu(int cpu) {
+  cpu_set_t there;
+  CPU_ZERO(&there);
+  CPU_SET(cpu, &there);
+  return (int)answer(sched_setaffinity(0, sizeof there, &there));
+}
+
 int ck_leave_cpu(void) { return (int)answer(sched_setaffinity(0, sizeof cpus_before, &cpus_before)); }
 
 int ck_block_device_bytes(int fd, uint64_t *bytes) { return (int)answer(ioctl(fd, BLKGETSIZE64, bytes)); }

@@ -18,7 +18,11 @@ enum Guest {
     ] {
       complain("mount \(folder)", ck_mount(type, folder))
     }
+    mountIfKnown("cgroup2", "/sys/fs/cgroup")
+    mountIfKnown("debugfs", "/sys/kernel/debug")
     complain("bring lo up", ck_loopback_up())
+    // What can't be undone may be done here: the next boot is a new machine.
+    OwnMachine.declare()
     setenv("NO_COLOR", "1", 1)  // the terminal is the kernel's console, whose log somebody keeps
     loadModules()
     mountDisks()
@@ -40,6 +44,11 @@ enum Guest {
       ReportWriter.write("repro: \(planPath): \(error)\n", to: STDERR_FILENO)
       return ExitCodes.default.code(.error)
     }
+  }
+
+  /// A kernel without it makes no folder for it.
+  private static func mountIfKnown(_ type: String, _ folder: String) {
+    if access(folder, F_OK) == 0 { complain("mount \(folder)", ck_mount(type, folder)) }
   }
 
   /// In the order of their names, which is that of their dependencies.

@@ -63,6 +63,8 @@ int ck_leave_cpu(void);
 int ck_cpus(void);
 /* After ck_stay_on_cpu: the calling thread alone runs on another of the CPUs from before; -ENODEV. */
 int ck_go_to_other_cpu(void);
+/* The calling thread runs on that CPU alone. */
+int ck_run_on_cpu(int cpu);
 int ck_block_device_bytes(int fd, uint64_t *bytes);
 int ck_block_device_sector(int fd, uint32_t *bytes);
 /* fstatfs(2): the magic number of the file system (linux/magic.h). */

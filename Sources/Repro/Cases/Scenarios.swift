@@ -68,12 +68,12 @@ extension Scenario {
     ) { _ throws(KernelError) in SoftDirtyHazard() },
     Scenario(
       "uffd-protect", "userfaultfd write-protect, on and off", drawing: UffdProtectHazard.drawing,
-      guards: UffdProtectHazard.guards, needs: [.uffdProtect], memory: [.mergeable],
+      guards: UffdProtectHazard.guards, needs: [.uffdProtect], memory: [.anonymous, .mergeable],
       raceObstacle: "a store thread that runs free would wait for us while the page is protected"
     ) { _ throws(KernelError) in try UffdProtectHazard() },
     Scenario(
       "uffd-move", "UFFDIO_MOVE to another address and back", drawing: UffdMoveHazard.drawing,
-      guards: UffdMoveHazard.guards, needs: [.uffdMove, .pageFrames], memory: [.mergeable],
+      guards: UffdMoveHazard.guards, needs: [.uffdMove, .pageFrames], memory: [.anonymous, .mergeable],
       raceObstacle: "for a moment nothing is mapped, and whoever comes then waits for us"
     ) { depth throws(KernelError) in try UffdMoveHazard(depth: depth) },
     Scenario(
@@ -81,6 +81,12 @@ extension Scenario {
       guards: PageoutHazard.guards, needs: [.swap], settings: [.swap], memory: [.private, .swappable],
       losses: [.lostRead, .torn, .lostAfterSwap], isRacedUnasked: true, c: PageoutHazard.cFragment
     ) { _ throws(KernelError) in PageoutHazard() },
+    Scenario(
+      "memcg-reclaim", "reclaim by the limit of the page's memory cgroup, and back through the swap cache",
+      drawing: CgroupReclaimHazard.drawing, guards: PageoutHazard.guards, needs: [.swap, .memoryCgroup],
+      settings: CgroupReclaimHazard.settings, memory: [.private, .swappable],
+      losses: [.lostRead, .torn, .lostAfterSwap]
+    ) { _ throws(KernelError) in try CgroupReclaimHazard.make() },
     Scenario(
       "pageout-no-store", "MADV_PAGEOUT and back by a read; only the I/O makes the page dirty",
       steps: .held(.none),
@@ -103,7 +109,8 @@ extension Scenario {
     Scenario(
       "madv-free", "MADV_FREE and reclaim, which may drop the page until it is written to",
       drawing: MadvFreeHazard.drawing, guards: MadvFreeHazard.guards, needs: [.pageMap],
-      memory: [.private, .swappable], losses: [.lostRead, .zeroed, .torn], c: MadvFreeHazard.cFragment
+      memory: [.private, .swappable, .anonymous], losses: [.lostRead, .zeroed, .torn],
+      c: MadvFreeHazard.cFragment
     ) { _ throws(KernelError) in MadvFreeHazard() },
     Scenario(
       "madv-dontneed", "MADV_DONTNEED: zeros are right, and nobody else may get the page",
@@ -131,9 +138,25 @@ extension Scenario {
       settings: Migration.settings, c: MigratePagesHazard.cFragment
     ) { _ throws(KernelError) in MigratePagesHazard() },
     Scenario(
+      "cpuset-mems", "the process's cgroup is told to use another NUMA node", drawing: CpusetHazard.drawing,
+      guards: [.migrationCounts], needs: [.twoNodes, .pageFrames, .cpusetCgroup],
+      settings: CpusetHazard.settings
+    ) { _ throws(KernelError) in try CpusetHazard() },
+    Scenario(
+      "numa-balancing", "NUMA balancing moves the page to the node of a thread that loads from it",
+      drawing: NUMABalancingHazard.drawing, guards: NUMABalancingHazard.guards,
+      needs: [.twoNodes, .twoCPUs, .pageFrames, .numaBalancing], settings: NUMABalancingHazard.settings,
+      raceObstacle: "the scheduler acts after a time of its own, longer than any I/O that runs free"
+    ) { _ throws(KernelError) in try NUMABalancingHazard() },
+    Scenario(
+      "soft-offline", "the frame is taken out of use, and the page moves", drawing: SoftOfflineHazard.drawing,
+      guards: [.migrationCounts], needs: [.softOffline, .pageFrames],
+      raceObstacle: "each trial costs frames for good"
+    ) { _ throws(KernelError) in SoftOfflineHazard() },
+    Scenario(
       "compaction", "memory compaction, on demand", drawing: CompactionHazard.drawing,
       guards: [.migrationCounts], needs: [.compaction, .pageFrames],
-      settings: CompactionHazard.settings, memory: [.mergeable]
+      settings: CompactionHazard.settings, memory: [.anonymous, .mergeable]
     ) { _ throws(KernelError) in try CompactionHazard() },
     Scenario(
       "ksm", "KSM merges the page with a twin", drawing: KSMHazard.drawing, guards: KSMHazard.guards,
@@ -159,6 +182,13 @@ extension Scenario {
       memory: [.mergeable, .zeroed], losses: mergeLosses, raceObstacle: neverTheSame
     ) { _ throws(KernelError) in KSMZeroHazard() },
     Scenario(
+      "ksm-cgroups",
+      "KSM merges the page with a twin that another memory cgroup pays for, and the group ends",
+      drawing: KSMCgroupsHazard.drawing, guards: KSMCgroupsHazard.guards,
+      needs: [.ksm, .pageFrames, .memoryCgroup, .pageCgroups], settings: KSMCgroupsHazard.settings,
+      memory: [.mergeable], losses: mergeLosses.union([.lostAfterMerge]), raceObstacle: neverTheSame
+    ) { depth throws(KernelError) in try KSMCgroupsHazard(depth: depth) },
+    Scenario(
       "ksm-unmerge", "MADV_UNMERGEABLE, on a page that KSM shared before the I/O",
       drawing: KSMUnmergeHazard.drawing, guards: KSMUnmergeHazard.guards, needs: [.ksm, .pageFrames],
       settings: KSMDaemon.settings, memory: [.merged], raceObstacle: neverTheSame
@@ -172,6 +202,12 @@ extension Scenario {
       drawing: THPCollapseHazard.drawing, guards: THPCollapseHazard.guards,
       needs: [.madviseCollapse, .pageFrames], memory: [.collapsible]
     ) { _ throws(KernelError) in THPCollapseHazard() },
+    Scenario(
+      "khugepaged", "khugepaged: a huge page takes the place of base pages",
+      drawing: KhugepagedHazard.drawing,
+      guards: KhugepagedHazard.guards, needs: [KhugepagedHazard.need, .pageFrames],
+      settings: KhugepagedHazard.settings, memory: [.collapsible]
+    ) { _ throws(KernelError) in KhugepagedHazard() },
   ]
 
   /// Ways to fork, or nearly, that must lose nothing; and one that is not made worse by what comes first.
@@ -190,7 +226,7 @@ extension Scenario {
     Scenario(
       "madvise-wipeonfork-fork", "MADV_WIPEONFORK, then fork; the child exits at once and has zeros",
       drawing: ForkAdviceHazard.drawing, guards: ForkAdviceHazard.guards,
-      memory: [.mergeable], c: ForkAdviceHazard.cWipe
+      memory: [.anonymous, .mergeable], c: ForkAdviceHazard.cWipe
     ) { depth throws(KernelError) in try ForkAdviceHazard(depth: depth, wipes: true) },
     Scenario(
       "vfork", "vfork; the child exits at once", drawing: VforkHazard.drawing, guards: VforkHazard.guards,

@@ -119,9 +119,10 @@ public struct Selection: Sendable, Equatable {
     }
     // The engine of a scenario that needs a special one is that one.
     let fitting = EngineKind.all.filter { scenario.engine.isSubset(of: $0.traits) }
-    let memory = axis(memories, MemoryKind.all, usual: [scenario.usualMemory])
     let engine = axis(engines, EngineKind.all, usual: Array(fitting.prefix(1)))
-    // A disk with a file system takes a guest time to make ready, and a host has none.
+    // A disk with a file system takes a guest time to make ready, and a host may have none.
+    let unaskedMemories = MemoryKind.all.filter { isExhaustive || $0.mount == nil }
+    let memory = axis(memories, unaskedMemories, usual: [scenario.usualMemory])
     let unasked = TargetKind.all.filter { isExhaustive || $0.mount == nil }
     let allTargets = unasked.map { place(TargetSpec($0)) }
     var found: [Case] = []

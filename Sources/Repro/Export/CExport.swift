@@ -126,14 +126,14 @@ public struct CExport {
       .joined(separator: ", ")
   }
 
-  /// The settings that are files, with what is put there; swap is not for a small program to make.
+  /// The settings that are files, with what is put there; swap and groups are not for a small program to make.
   private var files: [(path: String, value: String)] {
     one.parts.flatMap(\.settings).compactMap { setting in
       switch setting.change {
       // Where other values will do too, the program says what it misses.
       case .file(let path, let value, let accepted): accepted.isEmpty ? (path, value) : nil
       case .more(let path, let count): (path, "+\(count)")
-      case .swap: nil
+      case .swap, .cgroup: nil
       }
     }
   }

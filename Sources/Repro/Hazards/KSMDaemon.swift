@@ -100,6 +100,17 @@ final class KSMTwins: @unchecked Sendable {  // one thread at a time uses it
     if let range { try Repro.advise(advice, name, range.base, range.length) }
   }
 
+  /// Gives the twins' frames back, so that the next ones are charged to whoever fills them.
+  func drop() {
+    if let range { madvise(range.base, range.length, MADV_DONTNEED) }
+  }
+
+  /// pagemap's entries of the first twin of each page.
+  func entries(_ pages: PagesUnderIO) throws(KernelError) -> [PageMapEntry] {
+    guard let range else { return [] }
+    return try pages.pageMap.entries(of: range.base, count: depth)
+  }
+
   /// Whether the twins of each page are one frame by now.
   func areMerged(_ pages: PagesUnderIO) throws(KernelError) -> [Bool] {
     guard let range else { return [] }

@@ -54,7 +54,7 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
   static let guards = [leaves, remembers]
   static let guardsWithoutStore = [leaves, .ioMarksDirty]
   private static let leaves = Guard(
-    "reclaim-leaves-pinned", "MADV_PAGEOUT left the page mapped while the I/O had it, and took it afterwards")
+    "reclaim-leaves-pinned", "reclaim left the page mapped while the I/O had it, and took it afterwards")
   let refusal: Guard? = leaves
   private static let remembers = Guard(
     "swap-entry-remembers-exclusive", "the page went to a swap entry and back, and the store kept its frame")
@@ -62,19 +62,34 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
   /// A store that comes before the load brings the page back writable, with nothing left to copy.
   let toleratesStores = false
 
+  /// A way to make the kernel reclaim pages, and what it is called.
+  struct Reclaim: Sendable {
+    let name: String
+    let take: @Sendable (PagesUnderIO) throws(KernelError) -> Void
+
+    /// The caller's advice.
+    static let advice = Reclaim(name: "MADV_PAGEOUT") { pages throws(KernelError) in
+      for run in pages.runs { try advise(CInt(CK_MADV_PAGEOUT), "MADV_PAGEOUT", run.start, run.length) }
+    }
+  }
+
   private let isStoredTo: Bool
+  private let reclaim: Reclaim
 
   /// - Parameter isStoredTo: whether somebody stores to the page before the I/O is over.
-  init(isStoredTo: Bool = true) { self.isStoredTo = isStoredTo }
+  init(isStoredTo: Bool = true, by reclaim: Reclaim = .advice) {
+    self.isStoredTo = isStoredTo
+    self.reclaim = reclaim
+  }
 
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
-    for run in pages.runs { try advise(CInt(CK_MADV_PAGEOUT), "MADV_PAGEOUT", run.start, run.length) }
+    try reclaim.take(pages)
     let entries = try pages.entries()
     if let first = entries.firstIndex(where: \.isSwapped) {
       pages.timeline.mark(.hazard, "pagemap: page \(first) is a swap entry")
     }
     return zip(pages.addresses, entries).map { address, entry in
-      guard entry.isSwapped else { return .refused("MADV_PAGEOUT left the page mapped") }
+      guard entry.isSwapped else { return .refused("\(reclaim.name) left the page mapped") }
       _ = ck_load8(address)
       return .applied("page became a swap entry and was read back")
     }

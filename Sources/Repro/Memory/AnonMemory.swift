@@ -6,7 +6,7 @@ extension MemoryKind {
   /// Private anonymous memory in base pages.
   public static let anon = MemoryKind(
     "anon", "private anonymous memory in base pages, never huge",
-    needs: [.pageMap], traits: [.private, .swappable, .divisible, .mergeable], maximumDepth: 256,
+    needs: [.pageMap], traits: [.private, .swappable, .divisible, .mergeable, .anonymous], maximumDepth: 256,
     c: AnonMemory.c
   ) { pieces, length throws(KernelError) in try AnonMemory(pieces: pieces, pieceLength: length) }
 }

@@ -37,7 +37,7 @@ extension MemoryKind {
   ) {
     self.init(
       name, summary, needs: needs, settings: settings,
-      traits: traits.union([.private, .swappable, .divisible, .mergeable]), catalogued: ["anon"],
+      traits: traits.union([.private, .swappable, .divisible, .mergeable, .anonymous]), catalogued: ["anon"],
       maximumDepth: 256
     ) { pieces, length throws(KernelError) in
       try AnonStateMemory(state, pieces: pieces, pieceLength: length)
@@ -87,9 +87,4 @@ extension MemoryKind {
         ? .reached("kpageflags: anonymous, and not to be kept")
         : .missed("kpageflags: the page is to be kept")
     })
-}
-
-extension PageFlags {
-  /// KPF_SWAPBACKED: an anonymous page without it is dropped by reclaim.
-  fileprivate var isSwapBacked: Bool { has(14) }
 }

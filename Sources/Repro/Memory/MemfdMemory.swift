@@ -52,6 +52,8 @@ final class MemfdMemory: MappedMemory, Memory, @unchecked Sendable {
     try map(base, length)
   }
 
+  var comesBackFilled: Bool { later == MAP_PRIVATE }
+
   func enter(_ pages: PagesUnderIO) throws(KernelError) {
     guard let later else { return }
     try AddressRange.map(base, length, later, file)

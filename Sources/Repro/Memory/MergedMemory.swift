@@ -4,7 +4,7 @@ extension MemoryKind {
   /// A page that KSM merged with a twin before the I/O.
   public static let ksm = MemoryKind(
     "ksm-merged", "private anonymous base pages that KSM merged with a twin", needs: [.ksm, .pageFrames],
-    settings: KSMDaemon.settings, traits: [.private, .swappable, .divisible, .merged],
+    settings: KSMDaemon.settings, traits: [.private, .swappable, .divisible, .anonymous, .merged],
     catalogued: ["anon"],
     maximumDepth: 64
   ) { pieces, length throws(KernelError) in try MergedMemory(pieces: pieces, pieceLength: length) }

@@ -4,7 +4,7 @@ extension MemoryKind {
   /// Private anonymous base pages that are locked.
   public static let mlocked = MemoryKind(
     "mlocked", "private anonymous base pages under mlock(2)", needs: [.lockedMemory, .pageFrames],
-    traits: [.private, .divisible, .mergeable], catalogued: ["anon"], maximumDepth: 256,
+    traits: [.private, .divisible, .mergeable, .anonymous], catalogued: ["anon"], maximumDepth: 256,
     c: MlockedMemory.cLocked
   ) { pieces, length throws(KernelError) in try MlockedMemory(pieces: pieces, pieceLength: length) }
 }

@@ -7,7 +7,7 @@ extension MemoryKind {
     "thp", "transparent huge pages, each mapped by one PMD",
     needs: [.transparentHugePages, .pageFrames],
     settings: [.file(THPMemory.enabled, "madvise", accepted: ["always"], .skip)],
-    traits: [.private, .swappable, .divisible, .huge], maximumDepth: 64, c: THPMemory.c
+    traits: [.private, .swappable, .divisible, .anonymous, .huge], maximumDepth: 64, c: THPMemory.c
   ) { pieces, length throws(KernelError) in try THPMemory(pieces: pieces, pieceLength: length) }
 }
 
@@ -24,7 +24,7 @@ extension MemoryKind {
   public static let thpPieces = MemoryKind(
     "thp-pte", "transparent huge pages, mapped by page tables", needs: [.transparentHugePages, .pageFrames],
     settings: [.file(THPMemory.enabled, "madvise", accepted: ["always"], .skip)],
-    traits: [.private, .swappable, .divisible], maximumDepth: 64
+    traits: [.private, .swappable, .divisible, .anonymous], maximumDepth: 64
   ) { pieces, length throws(KernelError) in
     try THPMemory(pieces: pieces, pieceLength: length, isSplit: true)
   }

@@ -7,7 +7,7 @@ extension MemoryKind {
     "wide", "private anonymous base pages in a range that a huge page fits",
     needs: [.transparentHugePages, .pageFrames],
     settings: [.file(THPMemory.enabled, "madvise", accepted: ["never"], .skip)],
-    traits: [.private, .swappable, .divisible, .mergeable, .collapsible], catalogued: ["anon"],
+    traits: [.private, .swappable, .divisible, .mergeable, .anonymous, .collapsible], catalogued: ["anon"],
     maximumDepth: 8
   ) { pieces, length throws(KernelError) in
     guard let size = KernelFile.number(THPMemory.sizeFile) else {

@@ -22,8 +22,12 @@ public struct Damage: Sendable, Codable, Equatable {
     case lostOnDisk = "lost on disk"
     /// Right after the I/O, wrong once the page went to swap and came back.
     case lostAfterSwap = "lost after swap"
+    /// Right after the I/O, wrong once KSM merged the page and the cgroup that paid for it ended.
+    case lostAfterMerge = "lost after merge"
     /// Right whenever it was looked at, until the kernel took the page and gave it back.
     case lostAfterReclaim = "lost after reclaim"
+    /// Right whenever it was looked at, and wrong, here or in the child, after one more fork.
+    case lostAfterFork = "lost after fork"
   }
 
   /// Which part of the buffer (or of whose view of it) is damaged.

@@ -1,3 +1,6 @@
+import CKernel
+import Glibc
+
 /// A kind of memory by name: what the buffer of an I/O is.
 public struct MemoryKind: Part {
   /// What hazards and engines may rely on.
@@ -10,6 +13,8 @@ public struct MemoryKind: Part {
     case divisible
     /// KSM may merge the pages, one by one.
     case mergeable
+    /// The mapping is of no file.
+    case anonymous
     /// KSM has merged the pages already.
     case merged
     /// The pages hold zeros.
@@ -30,6 +35,8 @@ public struct MemoryKind: Part {
   public let settings: [Setting]
   /// What it is like.
   public let traits: Set<Trait>
+  /// The disk that its file is on; nil for memory of no file on a disk.
+  public let mount: Mount?
   /// Whether it is another kind in a state, which it is brought into for the I/O to find: combined with all
   /// scenarios, and not with all engines and targets too.
   public var isState: Bool { c == nil }
@@ -47,13 +54,14 @@ public struct MemoryKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], traits: Set<Trait>,
-    catalogued: [String] = [], maximumDepth: Int, c: CMemory? = nil,
+    catalogued: [String] = [], mount: Mount? = nil, maximumDepth: Int, c: CMemory? = nil,
     make: @escaping @Sendable (_ pieces: Int, _ pieceLength: Int) throws(KernelError) -> any Memory
   ) {
     self.name = name
     self.summary = summary
-    self.needs = needs
+    self.needs = needs + (mount.map { [$0.need] } ?? [])
     self.settings = settings
+    self.mount = mount
     self.traits = traits
     self.catalogued = [name] + catalogued
     self.maximumDepth = maximumDepth
@@ -80,6 +88,9 @@ protocol Memory: AnyObject, Sendable {
   /// Whether they hold zeros before the I/O, whoever wrote them.
   var isZero: Bool { get }
 
+  /// Whether a page that is given up comes back with its fill, from a file, and not with zeros.
+  var comesBackFilled: Bool { get }
+
   /// Brings the pages, which hold their fill and are ready for the hazard, into the state that the kind
   /// promises: swapped out, shared with a child, ... Nothing but the I/O touches them afterwards.
   func enter(_ pages: PagesUnderIO) throws(KernelError)
@@ -92,6 +103,10 @@ protocol Memory: AnyObject, Sendable {
   ///   - flags: kpageflags' word of the first one's frame; nil where it is hidden.
   func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) throws(KernelError) -> Proof
 
+  /// Lets the kernel take the pages, and what it caches of them, once the I/O is over and all is undone.
+  /// - Returns: whether each is gone, so that the next touch must bring it back from where it is kept.
+  func reclaim(_ pages: PagesUnderIO) throws(KernelError) -> [Bool]
+
   /// User space puts another page behind `address`, with the same bytes, as a buggy kernel would: the
   /// positive control.
   func replace(_ address: UnsafeMutableRawPointer) throws(KernelError)
@@ -100,8 +115,17 @@ protocol Memory: AnyObject, Sendable {
 extension Memory {
   var isFilled: Bool { true }
   var isZero: Bool { !isFilled }
+  var comesBackFilled: Bool { false }
   func enter(_ pages: PagesUnderIO) throws(KernelError) {}
   func leave() {}
+
+  func reclaim(_ pages: PagesUnderIO) throws(KernelError) -> [Bool] {
+    for run in pages.runs {
+      // Memory that can't be reclaimed refuses the advice.
+      madvise(run.start, run.length, CInt(CK_MADV_PAGEOUT))
+    }
+    return try pages.entries().map { !$0.isPresent }
+  }
 }
 
 /// Whether a page is in the state that a case asks for.

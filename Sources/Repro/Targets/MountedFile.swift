@@ -1,6 +1,3 @@
-import CKernel
-import Glibc
-
 extension TargetKind {
   /// An unnamed file on a disk with ext4.
   public static let ext4 = mounted("ext4", .block, [.race, .staged])
@@ -10,11 +7,8 @@ extension TargetKind {
   /// those that it has: no fault can hold its I/O.
   public static let btrfs = mounted("btrfs", .btrfs, [.race])
 
-  /// What has to be mounted, and where, for the kind's cases; nil for kinds that mount nothing. Guests get a
-  /// disk of that file system.
-  public var mount: (fileSystem: String, folder: String)? {
-    fileSystem.map { ($0, "/mnt/repro-\($0)") }
-  }
+  /// What has to be mounted for the kind's cases; nil for kinds that mount nothing.
+  public var mount: Mount? { fileSystem.map(Mount.init) }
 
   private static func mounted(
     _ fileSystem: String, _ path: IOPath, _ schedules: Set<Schedule>
@@ -26,25 +20,16 @@ extension TargetKind {
         + (holds ? ", or is held by a fault" : ""),
       schedules: schedules, path: path, takesPath: true, holdsByFault: holds, fileSystem: fileSystem, c: nil
     ) { spec, pattern throws(TargetError) in
-      guard let folder = spec.kind.mount?.folder, spec.path == nil else {
+      guard let mount = spec.kind.mount, spec.path == nil else {
         throw .missing("\(fileSystem) takes no path; --target PATH names a folder on any file system")
       }
-      guard KernelFile.isMountPoint(folder) else {
+      guard mount.isMounted else {
         throw .missing(
-          "no \(fileSystem) is mounted on \(folder): run it in a guest (repro vm), or name a folder on one with "
+          "no \(fileSystem) is mounted on \(mount.folder): run it in a guest (repro vm), or name a folder on one with "
             + "--target PATH")
       }
       return try ScratchFile(
-        path: folder, overwrite: false, length: ScratchFile.longestTransfer, pattern: pattern)
+        path: mount.folder, overwrite: false, length: ScratchFile.longestTransfer, pattern: pattern)
     }
-  }
-}
-
-extension KernelFile {
-  /// Whether another file system than its parent's is mounted there.
-  fileprivate static func isMountPoint(_ folder: String) -> Bool {
-    var here = stat()
-    var above = stat()
-    return stat(folder, &here) == 0 && stat("\(folder)/..", &above) == 0 && here.st_dev != above.st_dev
   }
 }

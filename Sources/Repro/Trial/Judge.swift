@@ -45,7 +45,10 @@ struct Judge {
 
   /// Compares memory with what it must hold now: at the first look whole pieces, at the second their
   /// last pages, the only ones that a hazard touches.
-  func look(_ setup: Buffer.Setup, _ look: Damage.Look, _ touched: Touched) -> Findings {
+  /// - Parameter copies: where to look in place of the buffer's pieces, page by page.
+  func look(
+    _ setup: Buffer.Setup, _ look: Damage.Look, _ touched: Touched, in copies: [View]? = nil
+  ) -> Findings {
     let layout = buffer.layout
     let from = look == .first ? 0 : layout.length - kernelPageSize
     func clamp(_ range: Range<Int>) -> Range<Int> {
@@ -55,6 +58,8 @@ struct Judge {
     for page in 0..<buffer.depth {
       let (content, fill) = (buffer.content(setup, page), buffer.fill(setup, page))
       let io = buffer.direction == .read ? content : fill
+      let instead =
+        self.instead.isEmpty || !buffer.memory.comesBackFilled ? self.instead : self.instead + [fill]
       var expectations = [
         Expectation(.io, clamp(layout.settled), expected: io, previous: fill, or: instead),
         Expectation(.untouched, clamp(layout.untouched), expected: fill, previous: fill, or: instead),
@@ -78,7 +83,8 @@ struct Judge {
             Expectation(.untouched, layout.touch, expected: fill, previous: fill, or: instead))
         }
       }
-      findings.add(page, buffer.piece(page), expectations, look, verifier)
+      findings.add(
+        page, copies?[page].copy ?? UnsafeRawPointer(buffer.piece(page)), expectations, look, verifier)
     }
     return findings
   }
@@ -214,6 +220,11 @@ struct Judge {
     } naming: { _ in
       .lostAfterReclaim
     }
+  }
+
+  /// What a look found after one more fork, right before.
+  func afterFork(_ late: Findings) -> Findings {
+    late.filtered({ _ in true }, page: { _ in true }, naming: { _ in .lostAfterFork })
   }
 
   // MARK: Exposure

@@ -125,13 +125,26 @@ final class Staged {
     findings.add(try secondLook(setup, touched, after: findings))
 
     if buffer.direction == .read, findings.pages.isEmpty {
-      facts.reclaimed = try LateLook.reclaim(pages)
-      let late = judge.look(setup, .late, touched)
-      findings.add(judge.afterReclaim(late, facts.reclaimed))
-      LateLook.restore(pages)
+      findings.add(try lateLooks(setup, touched, &facts))
     }
     try facts.retry(hazards, pages)
     return try judge.record(setup, hazards, facts, findings)
+  }
+
+  /// After reclaim, and in the first trials after one more fork.
+  private func lateLooks(
+    _ setup: Buffer.Setup, _ touched: Judge.Touched, _ facts: inout Judge.Facts
+  ) throws(KernelError) -> Judge.Findings {
+    var findings = Judge.Findings()
+    facts.reclaimed = try buffer.memory.reclaim(setup.pages)
+    findings.add(judge.afterReclaim(judge.look(setup, .late, touched), facts.reclaimed))
+    LateLook.restore(setup.pages)
+    guard setup.number < LateLook.forks, findings.pages.isEmpty else { return findings }
+    return try LateLook.fork(setup.pages) { views in
+      var found = judge.look(setup, .late, touched)
+      found.add(judge.look(setup, .late, touched, in: views))
+      return judge.afterFork(found)
+    }
   }
 
   private func observe(

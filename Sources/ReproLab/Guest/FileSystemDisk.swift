@@ -25,7 +25,7 @@ public struct FileSystemDisk: Sendable, Equatable {
   /// - Parameter first: how many disks the guest has besides.
   static func disks(of cases: [Case], after first: Int) -> [FileSystemDisk] {
     var disks: [FileSystemDisk] = []
-    for mount in cases.compactMap(\.target.kind.mount)
+    for mount in cases.flatMap(\.mounts)
     where !disks.contains(where: { $0.folder == mount.folder }) {
       let letter = Character(UnicodeScalar(UInt8(ascii: "a") + UInt8(first + disks.count)))
       disks.append(

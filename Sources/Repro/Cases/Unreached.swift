@@ -1,0 +1,35 @@
+/// Scenarios that ask no guard on some memory, on any kernel, and why: known, so that silence about a pair of
+/// the two is never taken for a clean one.
+public struct Unreached: Sendable {
+  /// A scenario's name, or a glob of several.
+  let scenario: String
+  /// A memory's name, or a glob of several.
+  let memory: String
+  /// One line.
+  public let reason: String
+
+  init(_ scenario: String, on memory: String, _ reason: String) {
+    self.scenario = scenario
+    self.memory = memory
+    self.reason = reason
+  }
+
+  /// Every one that is known.
+  public static let all: [Unreached] = []
+
+  /// Why `scenario` asks nothing on `memory`; nil where it does.
+  public static func reason(_ scenario: String, on memory: String) -> String? {
+    all.first { Glob($0.scenario).matches(scenario) && Glob($0.memory).matches(memory) }?.reason
+  }
+
+  /// A pair that it speaks of; the globs themselves where it speaks of none.
+  var example: (scenario: String, memory: String) {
+    (
+      Scenario.all.map(\.name).first { Glob(scenario).matches($0) } ?? scenario,
+      MemoryKind.all.map(\.name).first { Glob(memory).matches($0) } ?? memory
+    )
+  }
+
+  /// For people, as the beginning of a line.
+  public var text: String { "`\(scenario)` on `\(memory)`: \(reason)" }
+}
