@@ -21,7 +21,7 @@ public struct HazardsPage {
         named as in `ksm-then-fork`, under `--all` or by name (`repro run 'ksm-then-*'`). A pair has the records
         of both.
         """,
-        Self.absent,
+        Self.absent, Self.unreached,
       ]).joined(separator: "\n\n") + "\n"
   }
 
@@ -37,14 +37,20 @@ public struct HazardsPage {
   private static let absent = """
     ## Not staged
 
-    - **cpuset.mems, reclaim by a memory cgroup's limit**: need a cgroup made on the host. They end in the same
-      guards as `migrate_pages` and `pageout`.
-    - **NUMA balancing, khugepaged**: the kernel decides when, and nothing makes it act while an I/O is held. They end
-      in the guards of `move_pages` and `thp-collapse`.
-    - **soft offline**: takes a good page out of use until the next boot.
-    - **uprobe registration**: replaces pages of program text, which no direct read fills.
+    - **uprobe registration**: the mapping must not be writable when it happens, which no buffer of a direct read is
+      unless its owner protects it meanwhile.
     - **page cache, direct writes**: a held target's server has a write's bytes before anything can happen.
     """
+
+  /// Which scenarios ask nothing on which memory, and why.
+  private static let unreached =
+    """
+    ## Out of reach
+
+    Scenarios that mean something on a memory, run there, and ask no guard, on any kernel. `repro coverage REPORT...`
+    compares this list with what reports of several kernels saw.
+
+    """ + Unreached.all.map { "- \($0.text)" }.joined(separator: "\n")
 
   private func section(_ scenario: Scenario) -> String {
     var parts = ["## \(scenario.name)", sentence(scenario.summary)]

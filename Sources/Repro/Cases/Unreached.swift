@@ -15,7 +15,18 @@ public struct Unreached: Sendable {
   }
 
   /// Every one that is known.
-  public static let all: [Unreached] = []
+  public static let all: [Unreached] = [
+    Unreached("ksm", on: "absent", twin),
+    Unreached("ksm-cgroups", on: "absent", twin),
+    Unreached("numa-balancing", on: "hugetlb", "the scheduler does not scan such mappings (task_numa_work)"),
+    Unreached("numa-balancing", on: "*-shared", dirty),
+    Unreached("numa-balancing", on: "*-clean", dirty),
+    Unreached("numa-balancing", on: "*-large", dirty),
+  ]
+
+  private static let twin = "the twin is a copy of the page, which is there once it was copied"
+  private static let dirty =
+    "a page of a file that is dirty, as the I/O's is, is left on its node (migrate_misplaced_folio)"
 
   /// Why `scenario` asks nothing on `memory`; nil where it does.
   public static func reason(_ scenario: String, on memory: String) -> String? {
