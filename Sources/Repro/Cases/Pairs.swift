@@ -23,9 +23,13 @@ extension Scenario {
       && memory.isSubset(of: MemoryKind.all[0].traits) && !Self.leftOut.contains(name)
   }
 
-  /// Left out of pairs: those that replace nothing and protect nothing by definition, and one of which
-  /// every other hazard would find nothing left.
-  private static let leftOut: Set<String> = ["none-late", "vfork", "posix_spawn", "madv-dontneed"]
+  /// Left out of pairs: those that replace nothing and protect nothing by definition, one of which every other
+  /// hazard would find nothing left, and those that are another way to ask what `ksm`, `pageout` and
+  /// `move_pages` ask, each with settings of its own.
+  private static let leftOut: Set<String> = [
+    "none-late", "vfork", "posix_spawn", "madv-dontneed", "ksm-cgroups", "memcg-reclaim", "cpuset-mems",
+    "numa-balancing", "soft-offline",
+  ]
 
   /// The same twice asks nothing new, and two descriptors can't both register the memory with userfaultfd.
   private func canPrecede(_ other: Scenario) -> Bool {

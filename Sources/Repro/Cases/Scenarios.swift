@@ -206,7 +206,8 @@ extension Scenario {
       "khugepaged", "khugepaged: a huge page takes the place of base pages",
       drawing: KhugepagedHazard.drawing,
       guards: KhugepagedHazard.guards, needs: [KhugepagedHazard.need, .pageFrames],
-      settings: KhugepagedHazard.settings, memory: [.collapsible]
+      settings: KhugepagedHazard.settings, memory: [.collapsible],
+      raceObstacle: "khugepaged passes after a time of its own, longer than any I/O that runs free"
     ) { _ throws(KernelError) in KhugepagedHazard() },
   ]
 
