@@ -11,6 +11,7 @@
 #   ./run.sh uninstall [--prefix FOLDER]   removes what that put there
 #   ./run.sh faults [NAME...]     plants faults in a copy of the sources, which the tests must catch
 #   ./run.sh mutants [OPTION...]  build, then `repro mutants OPTION...`: kernels with one guard removed each
+#   ./run.sh storm [OPTION...]    build, then end N runs (--ends, 300) by signals: nothing may be left
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -270,6 +271,12 @@ case "${1:-}" in
     shift
     need_build
     exec Tests/plant-faults "$@"
+    ;;
+  storm)
+    shift
+    need_guests
+    build
+    exec Tests/storm "$@"
     ;;
   matrix)
     shift

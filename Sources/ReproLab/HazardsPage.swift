@@ -8,7 +8,7 @@ public struct HazardsPage {
 
   /// Markdown.
   public var text: String {
-    let hazards = Scenario.all.filter { $0.role == .hazard && $0.direction == .read }
+    let hazards = Scenario.all.filter { $0.role == .hazard }
     let pairs = Scenario.pairs.count
     return
       ([Self.head]
@@ -43,7 +43,8 @@ public struct HazardsPage {
       in the guards of `move_pages` and `thp-collapse`.
     - **soft offline**: takes a good page out of use until the next boot.
     - **uprobe registration**: replaces pages of program text, which no direct read fills.
-    - **page cache, direct writes**: a held target's server has a write's bytes before anything can happen.
+    - **page-cache pages of the target that migrate under buffered reads, and a direct read of a range under a direct
+      write**: the first is no direct I/O, the second has more than one right outcome; both are left to races by hand.
     """
 
   private func section(_ scenario: Scenario) -> String {

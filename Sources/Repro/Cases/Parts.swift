@@ -21,6 +21,9 @@ extension MemoryKind {
     .wide,
     .memfdRead,
     .memfdPrivate,
+    .ext4Mapped,
+    .xfsMapped,
+    .btrfsMapped,
   ]
 
   /// The kind of that name.
@@ -61,6 +64,10 @@ extension TargetKind {
     .ext4,
     .xfs,
     .btrfs,
+    .suspended,
+    .suspendedBtrfs,
+    .raid1,
+    .crypt,
   ]
 
   /// The target of that name.

@@ -55,6 +55,8 @@ struct PageFlags: Sendable, Equatable {
 
   /// Whether the flag of that number is set.
   func has(_ bit: Int) -> Bool { raw >> UInt64(bit) & 1 == 1 }
+  /// What is there is not what is on disk or swap.
+  var isDirty: Bool { has(4) }
   var isAnonymous: Bool { has(12) }
   var isSwapCache: Bool { has(13) }
   var isHugetlb: Bool { has(17) }

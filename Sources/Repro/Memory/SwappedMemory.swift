@@ -55,8 +55,3 @@ extension MemoryKind {
         : .missed("kpageflags: not in the swap cache, which zram skips for a page used once")
     })
 }
-
-extension PageFlags {
-  /// KPF_DIRTY: not the same as what is on swap.
-  fileprivate var isDirty: Bool { has(4) }
-}

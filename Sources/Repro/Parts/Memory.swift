@@ -1,3 +1,5 @@
+import Glibc
+
 /// A kind of memory by name: what the buffer of an I/O is.
 public struct MemoryKind: Part {
   /// What hazards and engines may rely on.
@@ -18,6 +20,10 @@ public struct MemoryKind: Part {
     case collapsible
     /// A PMD maps the pages.
     case huge
+    /// Pages of the page cache, of a file on a disk.
+    case cached
+    /// The file system writes parts of a page directly, and to where they are.
+    case inPlace
   }
 
   /// The name: `anon`.
@@ -38,6 +44,8 @@ public struct MemoryKind: Part {
   public let catalogued: [String]
   /// The most pages under one hazard that it can give.
   public let maximumDepth: Int
+  /// The disk that its file is on, if it is one.
+  public let disk: GuestDisk?
   /// The memory in C; nil for what ``CExport`` can't write.
   let c: CMemory?
 
@@ -47,7 +55,7 @@ public struct MemoryKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], traits: Set<Trait>,
-    catalogued: [String] = [], maximumDepth: Int, c: CMemory? = nil,
+    catalogued: [String] = [], maximumDepth: Int, disk: GuestDisk? = nil, c: CMemory? = nil,
     make: @escaping @Sendable (_ pieces: Int, _ pieceLength: Int) throws(KernelError) -> any Memory
   ) {
     self.name = name
@@ -57,6 +65,7 @@ public struct MemoryKind: Part {
     self.traits = traits
     self.catalogued = [name] + catalogued
     self.maximumDepth = maximumDepth
+    self.disk = disk
     self.c = c
     self.make = make
   }
@@ -92,6 +101,9 @@ protocol Memory: AnyObject, Sendable {
   ///   - flags: kpageflags' word of the first one's frame; nil where it is hidden.
   func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) throws(KernelError) -> Proof
 
+  /// The file that it is mapped from, if that is on a disk.
+  var backing: BackingFile? { get }
+
   /// User space puts another page behind `address`, with the same bytes, as a buggy kernel would: the
   /// positive control.
   func replace(_ address: UnsafeMutableRawPointer) throws(KernelError)
@@ -100,8 +112,21 @@ protocol Memory: AnyObject, Sendable {
 extension Memory {
   var isFilled: Bool { true }
   var isZero: Bool { !isFilled }
+  var backing: BackingFile? { nil }
   func enter(_ pages: PagesUnderIO) throws(KernelError) {}
   func leave() {}
+}
+
+/// A file on a disk, from whose start on a buffer is mapped.
+struct BackingFile: Sendable {
+  let descriptor: CInt
+  /// Of the same file, opened O_DIRECT.
+  let direct: CInt
+  /// Where its start is mapped.
+  nonisolated(unsafe) let base: UnsafeMutableRawPointer
+
+  /// Where in the file the byte at `address` is.
+  func offset(of address: UnsafeMutableRawPointer) -> off_t { off_t(address - base) }
 }
 
 /// Whether a page is in the state that a case asks for.

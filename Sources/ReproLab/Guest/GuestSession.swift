@@ -112,7 +112,7 @@ public struct GuestSession: Sendable {
         kernel: kernel, initExecutable: executable, plan: guestPlan.text, modules: modules,
         accelerator: accelerator, timeout: timeout, silence: silence, qemu: qemu ?? "qemu-system-x86_64")
       run.disks = FileSystemDisk.disks(of: cases, after: GuestRun.ownDisks)
-      run.modules += run.disks.map(\.fileSystem)
+      run.modules += run.disks.flatMap(\.disk.modules)
       return (run, nil)
     case .exported(let architecture):
       let exported = try ExportedPrograms(plan)

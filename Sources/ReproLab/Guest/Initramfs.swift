@@ -4,7 +4,7 @@ import Foundation
 ///
 ///     /init                  the executable, started as process 1
 ///     /plan                  text for it
-///     /disks                 what it mounts, "DEVICE TYPE FOLDER" a line
+///     /disks                 what it assembles and mounts, "NAME LAYER FILESYSTEM DEVICE..." a line
 ///     /modules/000-virtio.ko modules, decompressed, to be loaded in the order of their names
 ///     /dev/console           what the kernel opens as standard input, output and error of /init
 ///
@@ -58,7 +58,7 @@ public struct Initramfs: Sendable {
         remedy: "build it with -static-executable")
     }
     let selection = try await kernel.modules.asyncMap { try await ModuleFolder(path: $0).select(wanted) }
-    let lines = disks.map { "\($0.device) \($0.fileSystem) \($0.folder)\n" }
+    let lines = disks.map { "\($0.line)\n" }
     self.init(
       [
         ("init", initial, 0o755), ("plan", Array(plan.utf8), 0o644),
