@@ -50,11 +50,6 @@ extension Case {
         : nil
     },
     { one, _ in
-      one.schedule == .staged && one.target.kind.isSuspended && one.scenario.caching == .only
-        ? "\(one.scenario.name) on \(one.target.kind.name), staged: a buffered write is over before the disk has it"
-        : nil
-    },
-    { one, _ in
       one.target.kind.alignment >= kernelPageSize && one.scenario.steps.toucher == .secondRead
         ? "\(one.scenario.name) on \(one.target.kind.name): a read takes whole pages, and leaves no part to a second"
         : nil

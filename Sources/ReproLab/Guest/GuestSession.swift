@@ -149,7 +149,7 @@ public struct GuestSession: Sendable {
 
   /// What no case of the plan needs. A guest that has any virtio device may as well have the port.
   private var leftOut: Set<GuestRun.Part> {
-    guard isLean, cases.allSatisfy({ $0.target.kind.mount == nil }) else { return [] }
+    guard isLean, cases.allSatisfy({ $0.target.kind.disk == nil && $0.memory.disk == nil }) else { return [] }
     var leftOut: Set<GuestRun.Part> = []
     if !cases.contains(where: { $0.target.kind.takesPath }) { leftOut.insert(.scratch) }
     if !cases.contains(where: { $0.parts.contains { $0.settings.contains { $0.change == .swap } } }) {
