@@ -12,6 +12,7 @@
 #   ./run.sh faults [NAME...]     plants faults in a copy of the sources, which the tests must catch
 #   ./run.sh bench [NAME...]      build, then benchmarks beside their limits and a C program (minutes)
 #   ./run.sh mutants [OPTION...]  build, then `repro mutants OPTION...`: kernels with one guard removed each
+#   ./run.sh storm [OPTION...]    build, then end N runs (--ends, 300) by signals: nothing may be left
 #   ./run.sh fleet-test           8 shards of the staged suite as jobs of a Slurm of one node, which is started
 #                                 for it; also a shard that is killed, and one that never runs
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
@@ -21,7 +22,7 @@ cd "$(dirname "$0")"
 static_folder=.build-static
 python_folder=.build-python
 # Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
-guest_tests=29
+guest_tests=31
 
 say() { printf '+ %s\n' "$*" >&2; }
 
@@ -302,6 +303,12 @@ case "${1:-}" in
     shift
     need_build
     exec Tests/plant-faults "$@"
+    ;;
+  storm)
+    shift
+    need_guests
+    build
+    exec Tests/storm "$@"
     ;;
   matrix)
     shift

@@ -58,6 +58,8 @@ int ck_swapoff(const char *path) {
   return (int)result;
 }
 
+int ck_thread(void) { return gettid(); }
+
 int ck_unshare_files(void) { return (int)answer(unshare(CLONE_FILES)); }
 
 static cpu_set_t cpus_before;

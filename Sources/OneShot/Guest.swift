@@ -59,13 +59,18 @@ enum Guest {
     }
   }
 
-  /// Each line of the list is a disk, its file system and its folder.
+  /// Each line of the list is a disk: its name, what lies over it, its file system, and the devices.
   private static func mountDisks() {
     guard let list = try? KernelFile.read(diskList) else { return }
     for line in list.split(separator: "\n") {
-      let words = line.split(separator: " ").map(String.init)
-      guard words.count == 3 else { continue }
-      complain("mount \(words[0]) on \(words[2])", ck_mount_from(words[0], words[1], words[2]))
+      guard let (disk, devices) = GuestDisk.reading(line) else { continue }
+      do {
+        let device = try disk.assemble(over: devices)
+        guard let fileSystem = disk.fileSystem else { continue }
+        complain("mount \(device) on \(disk.folder)", ck_mount_from(device, fileSystem, disk.folder))
+      } catch {
+        ReportWriter.write("repro: \(error)\n", to: STDERR_FILENO)
+      }
     }
   }
 

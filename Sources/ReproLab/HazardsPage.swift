@@ -8,7 +8,7 @@ public struct HazardsPage {
 
   /// Markdown.
   public var text: String {
-    let hazards = Scenario.all.filter { $0.role == .hazard && $0.direction == .read }
+    let hazards = Scenario.all.filter { $0.role == .hazard }
     let pairs = Scenario.pairs.count
     return
       ([Self.head]
@@ -39,7 +39,8 @@ public struct HazardsPage {
 
     - **uprobe registration**: the mapping must not be writable when it happens, which no buffer of a direct read is
       unless its owner protects it meanwhile.
-    - **page cache, direct writes**: a held target's server has a write's bytes before anything can happen.
+    - **page-cache pages of the target that migrate under buffered reads, and a direct read of a range under a direct
+      write**: the first is no direct I/O, the second has more than one right outcome; both are left to races by hand.
     """
 
   /// Which scenarios ask nothing on which memory, and why.

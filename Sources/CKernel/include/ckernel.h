@@ -55,6 +55,8 @@ long ck_thread_faults(void);
 int ck_swapon(const char *path);
 int ck_swapoff(const char *path);
 int ck_unshare_files(void);
+/* The calling thread's number. */
+int ck_thread(void);
 /* The calling thread, and threads it makes from then on, stay on the CPU they are on; the
  * second lets it run where it could before the first. */
 int ck_stay_on_cpu(void);
@@ -196,6 +198,13 @@ int ck_power_off(void);
 /* Attaches `backing` to a free loop device with blocks of so many bytes that detaches itself at its last
  * close, and opens it with O_RDWR | O_DIRECT: the descriptor, or -errno with *step naming the call. */
 int ck_loop_open(int backing, uint32_t block_size, const char **step);
+
+/* --- dm.c: devices of the device mapper --- */
+
+/* Makes a device with one target over all of its 512-byte sectors: its minor number. */
+int ck_dm_create(const char *name, const char *type, const char *parameters, uint64_t sectors);
+/* Keeps its I/O waiting from now on, without flushing or freezing what lies above; or lets it go. */
+int ck_dm_suspend(const char *name, int on);
 
 /* --- uring.c: io_uring without liburing, Linux 5.4 or later --- */
 

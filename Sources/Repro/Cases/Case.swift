@@ -36,7 +36,7 @@ public struct Case: Sendable {
   public var parts: [any Part] { [scenario, memory, engine, target.kind] }
 
   /// The disks that it needs.
-  public var mounts: [Mount] { [target.kind.mount, memory.mount].compactMap { $0 } }
+  public var disks: [GuestDisk] { [target.kind.disk, memory.disk].compactMap(\.self) }
 
   /// How its I/O takes hold of memory, when `path` is the target's: registered buffers have been taken
   /// before.

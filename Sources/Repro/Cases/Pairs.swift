@@ -20,7 +20,7 @@ extension Scenario {
   /// One hazard while the I/O is held, whatever the memory is, and then a store.
   private var isPairable: Bool {
     role == .hazard && direction == .read && steps == .held() && makeHazards.count == 1
-      && memory.isSubset(of: MemoryKind.all[0].traits) && !Self.leftOut.contains(name)
+      && caching == .none && memory.isSubset(of: MemoryKind.all[0].traits) && !Self.leftOut.contains(name)
   }
 
   /// Left out of pairs: those that replace nothing and protect nothing by definition, one of which every other

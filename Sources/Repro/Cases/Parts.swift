@@ -62,6 +62,10 @@ extension TargetKind {
     .ext4,
     .xfs,
     .btrfs,
+    .suspended,
+    .suspendedBtrfs,
+    .raid1,
+    .crypt,
   ]
 
   /// The target of that name.

@@ -23,8 +23,17 @@ extension Case {
       one.schedule == .race ? one.scenario.raceObstacle.map { "\(one.scenario.name) as a race: \($0)" } : nil
     },
     { one, _ in
-      one.schedule == .staged && one.scenario.direction == .write
+      one.schedule == .staged && one.scenario.direction == .write && !one.target.kind.holdsWrites
         ? "\(one.scenario.name), staged: the held target's server has the bytes before the hazard acts" : nil
+    },
+    { one, _ in
+      one.scenario.caching == .only && one.engine.traits.contains(.asynchronous)
+        ? "\(one.scenario.name) with \(one.engine.name): the call that submits a buffered read also waits for it"
+        : nil
+    },
+    { one, _ in
+      one.scenario.caching != .none && !one.target.kind.takesPath
+        ? "\(one.scenario.name) on \(one.target.kind.name): it has no page cache" : nil
     },
     { one, _ in
       one.schedule == .race && one.scenario.steps.toucher == .secondRead
@@ -34,6 +43,11 @@ extension Case {
       one.schedule == .staged && one.target.kind.holdsByFault && one.engine.traits.contains(.asynchronous)
         ? "\(one.engine.name) on \(one.target.kind.name), staged: each page is a request of its own, and the fault of "
           + "the last holds no other" : nil
+    },
+    { one, _ in
+      one.schedule == .staged && one.target.kind.isSuspended && one.engine.traits.contains(.asynchronous)
+        ? "\(one.engine.name) on \(one.target.kind.name), staged: that its I/O is held shows in a call that waits"
+        : nil
     },
     { one, _ in
       one.target.kind.alignment >= kernelPageSize && one.scenario.steps.toucher == .secondRead
@@ -65,6 +79,8 @@ extension MemoryKind.Trait {
     case .zeroed: "it holds other bytes than zeros"
     case .collapsible: "no huge page fits, or one is there already"
     case .huge: "no PMD maps it"
+    case .cached: "no file on a disk holds its fill"
+    case .inPlace: "its file system writes whole pages, each to a new place"
     }
   }
 }

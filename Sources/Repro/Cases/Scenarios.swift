@@ -16,11 +16,11 @@ extension Scenario {
   /// Every scenario that is written down, in the order of runs; see ``pairs``.
   public static let all: [Scenario] = singles + hazards.filter(\.hasWriteControl).map(\.writeControl)
 
-  static let singles: [Scenario] = [control, quiet] + hazards
+  static let singles: [Scenario] = [control, quiet] + buffered + hazards
 
   /// What a run without names takes. Every lane begins with both controls anyway, and the writes, which
-  /// can't lose, are for those who ask for them.
-  public static var standard: [Scenario] { hazards }
+  /// the usual staged target can't hold, are for those who ask for them.
+  public static var standard: [Scenario] { hazards.filter { $0.direction == .read } }
 
   /// The scenario of that name.
   public static func named(_ name: String) -> Scenario? {
@@ -239,7 +239,7 @@ extension Scenario {
     ) { _ throws(KernelError) in VforkHazard(spawns: true) },
   ]
 
-  private static let hazards = forks + protections + replacements + waysOut
+  private static let hazards = forks + protections + replacements + waysOut + paths
 
   private static let mergeLosses: Set<Damage.Kind> = [.lostRead, .torn, .leakedElsewhere]
   private static let neverTheSame = "a page that is stored to all the time is never the same as its twin"
@@ -268,5 +268,7 @@ extension Scenario {
   }
 
   /// One write control a kind of hazard: the steps without a write's meaning are left out.
-  private var hasWriteControl: Bool { steps == .held() && makeHazards.count == 1 }
+  private var hasWriteControl: Bool {
+    direction == .read && steps == .held() && makeHazards.count == 1
+  }
 }

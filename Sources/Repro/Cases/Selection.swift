@@ -122,11 +122,14 @@ public struct Selection: Sendable, Equatable {
     }
     // The engine of a scenario that needs a special one is that one.
     let fitting = EngineKind.all.filter { scenario.engine.isSubset(of: $0.traits) }
+    let memoriesHere = MemoryKind.all.filter {
+      isExhaustive || $0.disk == nil || scenario.memory.contains(.cached)
+    }
+    let memory = axis(memories, memoriesHere, usual: [scenario.usualMemory])
     let engine = axis(engines, EngineKind.all, usual: Array(fitting.prefix(1)))
-    // A disk with a file system takes a guest time to make ready, and a host may have none.
-    let unaskedMemories = MemoryKind.all.filter { isExhaustive || $0.mount == nil }
-    let memory = axis(memories, unaskedMemories, usual: [scenario.usualMemory])
-    let unasked = TargetKind.all.filter { isExhaustive || $0.mount == nil }
+    // A disk with a file system takes a guest time to make ready, and a host has none: for targets and memory
+    // alike.
+    let unasked = TargetKind.all.filter { isExhaustive || $0.disk == nil }
     let allTargets = unasked.map { place(TargetSpec($0)) }
     var found: [Case] = []
     for schedule in schedules.isEmpty ? Schedule.allCases : schedules {

@@ -55,7 +55,7 @@ struct PageFlags: Sendable, Equatable {
 
   /// Whether the flag of that number is set.
   func has(_ bit: Int) -> Bool { raw >> UInt64(bit) & 1 == 1 }
-  /// Not the same as what is on swap.
+  /// What is there is not what is on disk or swap.
   var isDirty: Bool { has(4) }
   var isAnonymous: Bool { has(12) }
   var isSwapCache: Bool { has(13) }

@@ -13,13 +13,15 @@ extension MemoryKind {
   }
 
   private static func file(_ state: FileMemory.State, on fileSystem: String) -> MemoryKind {
-    let mount = Mount(fileSystem: fileSystem)
+    let disk = GuestDisk(fileSystem, fileSystem: fileSystem)
+    // btrfs writes whole pages, each to a new place.
+    let inPlace: Set<MemoryKind.Trait> = fileSystem == "btrfs" ? [] : [.inPlace]
     return MemoryKind(
-      "\(fileSystem)-\(state.rawValue)", "\(state.summary) on \(fileSystem)", needs: [.pageFrames],
-      traits: state.traits, catalogued: state.isPrivate ? ["anon"] : [], mount: mount,
-      maximumDepth: state == .large ? 64 : 256
+      "\(fileSystem)-\(state.rawValue)", "\(state.summary) on \(fileSystem)",
+      needs: [.pageFrames, disk.placeNeed], traits: state.traits.union(inPlace),
+      catalogued: state.isPrivate ? ["anon"] : [], maximumDepth: state == .large ? 64 : 256, disk: disk
     ) { pieces, length throws(KernelError) in
-      try FileMemory(state, mount, pieces: pieces, pieceLength: length)
+      try FileMemory(state, on: disk, pieces: pieces, pieceLength: length)
     }
   }
 }
@@ -53,7 +55,8 @@ final class FileMemory: MappedMemory, Memory, @unchecked Sendable {
 
     var traits: Set<MemoryKind.Trait> {
       switch self {
-      case .shared, .clean, .large: [.divisible]
+      case .shared, .large: [.divisible]
+      case .clean: [.divisible, .cached]
       case .private: [.private, .swappable, .divisible]
       case .copied: [.private, .swappable, .divisible, .mergeable]
       }
@@ -63,22 +66,37 @@ final class FileMemory: MappedMemory, Memory, @unchecked Sendable {
   private let state: State
   private let folder: String
   private let file: CInt
+  /// The same file past the page cache.
+  private let direct: CInt
   /// Bytes that are written in one call, so that file systems with large folios make one of them.
   private static let folio = 64 << 10
 
-  init(_ state: State, _ mount: Mount, pieces: Int, pieceLength: Int) throws(KernelError) {
+  init(_ state: State, on disk: GuestDisk, pieces: Int, pieceLength: Int) throws(KernelError) {
     self.state = state
-    guard let folder = mount.place else {
-      throw KernelError("find a folder on \(mount.fileSystem)", .noSuchFileOrDirectory)
+    guard let folder = disk.place else {
+      throw KernelError("find a folder on \(disk.fileSystem ?? disk.name)", .noSuchFileOrDirectory)
     }
     self.folder = folder
     file = try Self.unnamed(in: folder)
+    direct = open("/proc/self/fd/\(file)", O_RDWR | O_CLOEXEC | ck_o_direct())
+    if direct < 0 {
+      let error = KernelError.last("open the file in \(folder) for direct I/O")
+      close(file)
+      throw error
+    }
     try super.init(
       pieces: pieces, pieceLength: pieceLength, unit: state == .large ? Self.folio : kernelPageSize,
       flags: MAP_SHARED)
   }
 
-  deinit { close(file) }
+  deinit {
+    close(direct)
+    close(file)
+  }
+
+  var backing: BackingFile? {
+    state == .clean ? BackingFile(descriptor: file, direct: direct, base: base) : nil
+  }
 
   /// Without a name, so that nothing is left whatever ends the process.
   private static func unnamed(in folder: String) throws(KernelError) -> CInt {

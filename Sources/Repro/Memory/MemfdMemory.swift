@@ -67,11 +67,7 @@ final class MemfdMemory: MappedMemory, Memory, @unchecked Sendable {
 
   /// Another file's page over it.
   func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) {
-    let other = try check(ck_memfd("repro-replacement"), "memfd_create")
-    defer { close(other) }
-    let count = pwrite(other, address, kernelPageSize, 0)
-    if count != kernelPageSize { throw .last("write the memfd") }
-    try AddressRange.map(address, kernelPageSize, later ?? MAP_SHARED, other)
+    try replaceByMemfd(address, later ?? MAP_SHARED)
   }
 
   static let c = CMemory(

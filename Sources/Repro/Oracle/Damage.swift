@@ -20,6 +20,10 @@ public struct Damage: Sendable, Codable, Equatable {
     case leakedElsewhere = "leaked elsewhere"
     /// A direct write said that it was done; the target holds what was there before it.
     case lostOnDisk = "lost on disk"
+    /// What a direct write said was done can't be read: its checksum is that of other bytes.
+    case unreadable
+    /// The copies of what a direct write left are not the same.
+    case copiesDiffer = "copies differ"
     /// Right after the I/O, wrong once the page went to swap and came back.
     case lostAfterSwap = "lost after swap"
     /// Right after the I/O, wrong once KSM merged the page and the cgroup that paid for it ended.
@@ -44,8 +48,10 @@ public struct Damage: Sendable, Codable, Equatable {
     case child
     /// Another page of this process, which held the same bytes.
     case twin
-    /// The target, read back.
+    /// The target, read back; or the file that the buffer is mapped from.
     case disk
+    /// The target, as its page cache shows it.
+    case cache
   }
 
   /// When the verifier looked.

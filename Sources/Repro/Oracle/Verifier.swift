@@ -118,6 +118,7 @@ public struct Verifier: Sendable {
     if found == previous {
       switch want.region {
       case .disk: return .lostOnDisk
+      case .cache: return .stale
       case .store: return .lostStore
       case .io, .second, .untouched: return .lostRead
       case .child: return .leakedToChild

@@ -80,13 +80,24 @@ extension Hazard {
   }
 }
 
-/// Memory that held the fill of a page and is none of the I/O's: its data must not be there.
+/// What is seen of a page elsewhere than in the buffer, once the I/O is over.
 struct View: Sendable {
+  /// What must be seen there.
+  enum Content: Sendable {
+    /// The fill: it is none of the I/O's, and its data must not be there.
+    case fill
+    /// What the I/O transferred.
+    case data
+  }
+
   /// Which page, from 0.
   let page: Int
   nonisolated(unsafe) let copy: UnsafeRawPointer
   /// Whose it is.
   var region = Damage.Region.child
+  var content = Content.fill
+  /// Why it could not be read; then `copy` says nothing.
+  var failure: KernelError?
 }
 
 /// What was seen of one page in one trial, in the order of time; nil for what was not looked at.
@@ -123,6 +134,8 @@ struct PagesUnderIO: Sendable {
   let pageMap: PageMap
   /// Nanoseconds after which a wait for the kernel is given up.
   let patience: Nanoseconds
+  /// The I/O that has the pages, or will have.
+  let transfer: Transfer
 
   var count: Int { addresses.count }
 

@@ -1,4 +1,3 @@
-import CKernel
 import Glibc
 
 /// A kind of memory by name: what the buffer of an I/O is.
@@ -23,6 +22,10 @@ public struct MemoryKind: Part {
     case collapsible
     /// A PMD maps the pages.
     case huge
+    /// Pages of the page cache, of a file on a disk which has their fill.
+    case cached
+    /// The file system writes parts of a page directly, and to where they are.
+    case inPlace
   }
 
   /// The name: `anon`.
@@ -35,8 +38,6 @@ public struct MemoryKind: Part {
   public let settings: [Setting]
   /// What it is like.
   public let traits: Set<Trait>
-  /// The disk that its file is on; nil for memory of no file on a disk.
-  public let mount: Mount?
   /// Whether it is another kind in a state, which it is brought into for the I/O to find: combined with all
   /// scenarios, and not with all engines and targets too.
   public var isState: Bool { c == nil }
@@ -45,6 +46,8 @@ public struct MemoryKind: Part {
   public let catalogued: [String]
   /// The most pages under one hazard that it can give.
   public let maximumDepth: Int
+  /// The disk that its file is on; nil for memory of no file on a disk.
+  public let disk: GuestDisk?
   /// The memory in C; nil for what ``CExport`` can't write.
   let c: CMemory?
 
@@ -54,17 +57,17 @@ public struct MemoryKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], traits: Set<Trait>,
-    catalogued: [String] = [], mount: Mount? = nil, maximumDepth: Int, c: CMemory? = nil,
+    catalogued: [String] = [], maximumDepth: Int, disk: GuestDisk? = nil, c: CMemory? = nil,
     make: @escaping @Sendable (_ pieces: Int, _ pieceLength: Int) throws(KernelError) -> any Memory
   ) {
     self.name = name
     self.summary = summary
-    self.needs = needs + (mount.map { [$0.need] } ?? [])
+    self.needs = needs
     self.settings = settings
-    self.mount = mount
     self.traits = traits
     self.catalogued = [name] + catalogued
     self.maximumDepth = maximumDepth
+    self.disk = disk
     self.c = c
     self.make = make
   }
@@ -107,6 +110,9 @@ protocol Memory: AnyObject, Sendable {
   /// - Returns: whether each is gone, so that the next touch must bring it back from where it is kept.
   func reclaim(_ pages: PagesUnderIO) throws(KernelError) -> [Bool]
 
+  /// The file that it is mapped from, if that is on a disk and holds the fill.
+  var backing: BackingFile? { get }
+
   /// User space puts another page behind `address`, with the same bytes, as a buggy kernel would: the
   /// positive control.
   func replace(_ address: UnsafeMutableRawPointer) throws(KernelError)
@@ -116,6 +122,7 @@ extension Memory {
   var isFilled: Bool { true }
   var isZero: Bool { !isFilled }
   var comesBackFilled: Bool { false }
+  var backing: BackingFile? { nil }
   func enter(_ pages: PagesUnderIO) throws(KernelError) {}
   func leave() {}
 
@@ -126,6 +133,18 @@ extension Memory {
     }
     return try pages.entries().map { !$0.isPresent }
   }
+}
+
+/// A file on a disk, from whose start on a buffer is mapped.
+struct BackingFile: Sendable {
+  let descriptor: CInt
+  /// Of the same file, opened O_DIRECT.
+  let direct: CInt
+  /// Where its start is mapped.
+  nonisolated(unsafe) let base: UnsafeMutableRawPointer
+
+  /// Where in the file the byte at `address` is.
+  func offset(of address: UnsafeMutableRawPointer) -> off_t { off_t(address - base) }
 }
 
 /// Whether a page is in the state that a case asks for.

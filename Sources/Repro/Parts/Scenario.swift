@@ -78,6 +78,16 @@ public struct Scenario: Part {
     case negativeControl = "negative control"
   }
 
+  /// What its I/O may do with the page cache of the target.
+  public enum Caching: String, Sendable {
+    /// It is direct; what leaves anything in the page cache was not, and exposes nothing.
+    case none
+    /// It is buffered; what leaves nothing there was not, and shows nothing.
+    case only
+    /// It is asked to be direct, and the file system may do otherwise.
+    case allowed
+  }
+
   /// Unique, without `.`, `#` or white space.
   public let name: String
   /// One line.
@@ -103,6 +113,8 @@ public struct Scenario: Part {
   /// What losses look like if the kernel is wrong in the way that the scenario asks about; other damage
   /// is unexplained.
   public let losses: Set<Damage.Kind>
+  /// What its I/O may do with the page cache.
+  public let caching: Caching
   /// Why the race schedule can't run it; nil when it can.
   public let raceObstacle: String?
   /// Whether it is raced when nobody names scenarios or schedules: a race takes its time, and says less than
@@ -120,7 +132,8 @@ public struct Scenario: Part {
     steps: [Step]? = nil, drawing: String = "", guards: [Guard] = [], needs: [Need] = [],
     settings: [Setting] = [],
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
-    losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, isRacedUnasked: Bool = false,
+    losses: Set<Damage.Kind> = [.lostRead, .torn], caching: Caching = .none,
+    raceObstacle: String? = nil, isRacedUnasked: Bool = false,
     c: CFragment? = nil, pair: [String] = [],
     then more: [HazardMaker] = [], hazard: @escaping HazardMaker
   ) {
@@ -136,6 +149,7 @@ public struct Scenario: Part {
     self.memory = memory
     self.engine = engine
     self.losses = losses
+    self.caching = caching
     self.raceObstacle = raceObstacle
     self.isRacedUnasked = isRacedUnasked
     self.pair = pair
@@ -150,17 +164,28 @@ public struct Scenario: Part {
     direction = .write
     steps = scenario.steps
     drawing = ""
-    guards = scenario.guards
+    guards = scenario.guards + DirectWrite.guards
     needs = scenario.needs
     settings = scenario.settings
     memory = scenario.memory
     engine = scenario.engine
-    losses = []
+    // Not the hazard's, but of the stores that go with it: see the record `btrfs-unstable-write`.
+    losses = [.unreadable, .copiesDiffer]
+    caching = .none
     raceObstacle = scenario.raceObstacle
     isRacedUnasked = false
     pair = []
     c = nil
-    makeHazards = scenario.makeHazards
+    var makers: [HazardMaker] = []
+    for make in scenario.makeHazards { makers.append(Self.underWrite(make)) }
+    makeHazards = makers
+  }
+
+  private static func underWrite(_ make: @escaping HazardMaker) -> HazardMaker {
+    { depth throws(KernelError) in
+      let hazard = try make(depth)
+      return DirectWrite(hazard)
+    }
   }
 
   /// The memory that it uses when nobody says which: the first that will do.

@@ -7,29 +7,25 @@ extension TargetKind {
   /// those that it has: no fault can hold its I/O.
   public static let btrfs = mounted("btrfs", .btrfs, [.race])
 
-  /// What has to be mounted for the kind's cases; nil for kinds that mount nothing.
-  public var mount: Mount? { fileSystem.map(Mount.init) }
-
   private static func mounted(
     _ fileSystem: String, _ path: IOPath, _ schedules: Set<Schedule>
   ) -> TargetKind {
     let holds = schedules.contains(.staged)
+    let disk = GuestDisk(fileSystem, fileSystem: fileSystem)
     return TargetKind(
       fileSystem,
       "an unnamed file on \(fileSystem), on a disk that guests have; runs free"
         + (holds ? ", or is held by a fault" : ""),
-      schedules: schedules, path: path, takesPath: true, holdsByFault: holds, fileSystem: fileSystem, c: nil
+      schedules: schedules, path: path, takesPath: true, holdsByFault: holds, disk: disk, c: nil
     ) { spec, pattern throws(TargetError) in
-      guard let mount = spec.kind.mount, spec.path == nil else {
+      guard spec.path == nil else {
         throw .missing("\(fileSystem) takes no path; --target PATH names a folder on any file system")
       }
-      guard mount.isMounted else {
-        throw .missing(
-          "no \(fileSystem) is mounted on \(mount.folder): run it in a guest (repro vm), or name a folder on one with "
-            + "--target PATH")
+      if let missing = disk.need.missing() {
+        throw .missing("\(missing), or name a folder on one with --target PATH")
       }
       return try ScratchFile(
-        path: mount.folder, overwrite: false, length: ScratchFile.longestTransfer, pattern: pattern)
+        path: disk.folder, overwrite: false, length: ScratchFile.longestTransfer, pattern: pattern)
     }
   }
 }

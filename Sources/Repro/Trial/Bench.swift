@@ -39,6 +39,8 @@ final class Bench {
   /// Ends the I/O thread. The buffer stays for good where an I/O does.
   func close() {
     io.stop()
+    // The next case's direct I/O must not find what this one left in the cache.
+    if scenario.caching != .none { target.dropCache() }
     buffer.memory.leave()
     if !io.isIdle { buffer.leak() }
   }
@@ -46,6 +48,7 @@ final class Bench {
   /// Gives a trial its memory: filled, made ready for the hazards, brought into the state that its kind
   /// promises, and proved to be in it.
   func setUp(_ number: Int) throws -> Buffer.Setup {
+    if scenario.caching != .none { target.dropCache() }
     let setup = try buffer.setUp(
       number, target: target, schedule: schedule, timeline: timeline, patience: patience)
     for hazard in hazards { try hazard.prepare(setup.pages) }

@@ -12,6 +12,8 @@ final class Buffer: Sendable {
   let depth: Int
   private let pageMap: PageMap
   private let toucher: Toucher
+  /// Whether the I/O goes through the target's page cache.
+  let isBuffered: Bool
 
   /// - Parameters:
   ///   - pieceLength: bytes of a piece, whole pages: those before the last one make the I/O longer.
@@ -25,6 +27,7 @@ final class Buffer: Sendable {
     self.pattern = pattern
     direction = scenario.direction
     toucher = scenario.steps.toucher
+    isBuffered = scenario.caching == .only
     layout = Layout(
       direction, length: pieceLength, pageSize: kernelPageSize, alignment: alignment,
       touchLength: toucher == .secondRead ? nil : touchLength)
@@ -94,7 +97,8 @@ final class Buffer: Sendable {
     // Trial 0 is generation 1: generation 0 is the file's.
     let fill = memory.isZero ? Stamp.zeros : Stamp(.fill, generation: number + 1, block: 0)
     let transfer = Transfer(
-      direction: direction, descriptor: target.descriptor,
+      direction: direction,
+      descriptor: isBuffered ? target.buffered ?? target.descriptor : target.descriptor(for: direction),
       segments: (0..<depth).map { Segment(memory: piece($0), length: ioLength) }, offset: offset)
     let second = Transfer(
       direction: .read, descriptor: target.descriptor,
@@ -104,7 +108,8 @@ final class Buffer: Sendable {
     let pageStart = layout.length - kernelPageSize
     let pages = PagesUnderIO(
       memory: memory, addresses: (0..<depth).map { piece($0) + pageStart }, stride: memory.stride,
-      size: kernelPageSize, schedule: schedule, timeline: timeline, pageMap: pageMap, patience: patience)
+      size: kernelPageSize, schedule: schedule, timeline: timeline, pageMap: pageMap, patience: patience,
+      transfer: transfer)
     let setup = Setup(
       number: number, transfer: transfer, second: second, content: content, fill: fill, pages: pages)
     if memory.isFilled {

@@ -73,7 +73,7 @@ final class Staged {
   private func stage(_ number: Int) throws -> TrialRecord {
     let setup = try bench.setUp(number)
     let pages = setup.pages
-    let transfer = target.hold?.extend(setup.transfer) ?? setup.transfer
+    let transfer = target.hold?.extend(setup.transfer, isBuffered: buffer.isBuffered) ?? setup.transfer
     var isSettled = false
     defer { if !isSettled { for hazard in hazards { _ = try? hazard.settle(pages) } } }
 
@@ -119,6 +119,7 @@ final class Staged {
     }
     let touched = touched(setup)
     var findings = judge.look(setup, .first, touched)
+    if findings.pages.isEmpty { try judge.requireWay(setup) }
     findings.add(try judge.lookOnTarget(setup) { [self.buffer.store(setup, page: $0)] })
     bench.detach()  // so that the late look finds pages that nobody holds any more
     isSettled = true
@@ -236,7 +237,7 @@ final class Staged {
     var views: [View] = []
     for hazard in hazards.reversed() { views += try hazard.settle(setup.pages) }
     var found = Judge.Findings()
-    found.add(judge.leaks(setup, views))
+    found.add(judge.damage(setup, in: views))
     found.add(judge.new(judge.look(setup, .second, touched), after: first, hazards))
     return found
   }

@@ -59,13 +59,15 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
   case letGo
   /// The I/O went through the page cache, in spite of O_DIRECT.
   case notDirect
+  /// The I/O did not go through the page cache, though it should.
+  case notBuffered
   /// A hazard claims what the page's frames contradict.
   case contradiction(String)
 
   /// Whether the trial was merely not the one that its case describes, and exposes nothing.
   var isMiss: Bool {
     switch self {
-    case .stateMissed, .notDirect, .letGo: true
+    case .stateMissed, .notDirect, .notBuffered, .letGo: true
     case .short, .notHeld, .hung, .contradiction: false
     }
   }
@@ -81,6 +83,7 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
       "the I/O was not held: its pages were filled before the last was there (taken with faults disabled, as btrfs "
         + "does, or buffered)"
     case .notDirect: "the I/O was not direct: its range is in the page cache"
+    case .notBuffered: "the I/O was not buffered: its range is not in the page cache"
     case .contradiction(let what): what
     }
   }

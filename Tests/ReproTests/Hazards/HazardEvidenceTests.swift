@@ -17,7 +17,8 @@ struct HazardEvidenceTests {
     for address in addresses { memset(address, 7, kernelPageSize) }
     return PagesUnderIO(
       memory: memory, addresses: addresses, stride: memory.stride, size: kernelPageSize, schedule: .staged,
-      timeline: Timeline(), pageMap: try PageMap(), patience: patience)
+      timeline: Timeline(), pageMap: try PageMap(), patience: patience,
+      transfer: Transfer(direction: .read, descriptor: -1, segments: [], offset: 0))
   }
 
   @Test("without swap MADV_PAGEOUT takes nothing, and is refused", .enabled(if: !KernelFile.hasSwap))

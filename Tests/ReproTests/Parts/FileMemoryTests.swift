@@ -5,12 +5,12 @@ import Testing
 
 @testable import Repro
 
-private let scratchMount = ["ext4", "xfs", "btrfs"].map { Mount(fileSystem: $0) }.first {
-  $0.need.missing() == nil
+private let scratchDisk = ["ext4", "xfs", "btrfs"].map { GuestDisk($0, fileSystem: $0) }.first {
+  $0.placeNeed.missing() == nil
 }
 
 /// On whatever the scratch folder is on.
-@Suite("Mapped files", .serialized, .exclusive, .enabled(if: Machine.canHold && scratchMount != nil))
+@Suite("Mapped files", .serialized, .exclusive, .enabled(if: Machine.canHold && scratchDisk != nil))
 struct FileMemoryTests {
   private let depth = 3
 
@@ -23,7 +23,7 @@ struct FileMemoryTests {
 
   private func filled(_ state: FileMemory.State) throws -> (FileMemory, PagesUnderIO) {
     let memory = try FileMemory(
-      state, try #require(scratchMount), pieces: depth, pieceLength: kernelPageSize)
+      state, on: try #require(scratchDisk), pieces: depth, pieceLength: kernelPageSize)
     try memory.renew()
     let pages = try pages(memory)
     for address in pages.addresses { memset(address, 7, kernelPageSize) }
@@ -54,9 +54,9 @@ struct FileMemoryTests {
     let (dirty, pages) = try filled(.shared)
     let entries = try pages.entries()
     let flags = try #require(entries[0].frame.flatMap(PageFlags.of))
-    let mount = try #require(scratchMount)
+    let disk = try #require(scratchDisk)
     func proof(_ state: FileMemory.State, _ entries: [PageMapEntry], _ flags: PageFlags?) throws -> Proof {
-      try FileMemory(state, mount, pieces: depth, pieceLength: kernelPageSize).prove(entries, flags)
+      try FileMemory(state, on: disk, pieces: depth, pieceLength: kernelPageSize).prove(entries, flags)
     }
     #expect(isReached(dirty.prove(entries, flags)))
     for state in [FileMemory.State.clean, .copied] { #expect(!isReached(try proof(state, entries, flags))) }
