@@ -69,12 +69,14 @@ extension Scenario {
     Scenario(
       "uffd-protect", "userfaultfd write-protect, on and off", drawing: UffdProtectHazard.drawing,
       guards: UffdProtectHazard.guards, needs: [.uffdProtect], memory: [.mergeable],
-      raceObstacle: "a store thread that runs free would wait for us while the page is protected"
+      raceObstacle: "a store thread that runs free would wait for us while the page is protected",
+      c: UffdProtectHazard.cFragment
     ) { _ throws(KernelError) in try UffdProtectHazard() },
     Scenario(
       "uffd-move", "UFFDIO_MOVE to another address and back", drawing: UffdMoveHazard.drawing,
       guards: UffdMoveHazard.guards, needs: [.uffdMove, .pageFrames], memory: [.mergeable],
-      raceObstacle: "for a moment nothing is mapped, and whoever comes then waits for us"
+      raceObstacle: "for a moment nothing is mapped, and whoever comes then waits for us",
+      c: UffdMoveHazard.cFragment
     ) { depth throws(KernelError) in try UffdMoveHazard(depth: depth) },
     Scenario(
       "pageout", "MADV_PAGEOUT and back through the swap cache", drawing: PageoutHazard.drawing,
@@ -87,7 +89,7 @@ extension Scenario {
       drawing: PageoutHazard.drawing, guards: PageoutHazard.guardsWithoutStore, needs: [.swap],
       settings: [.swap],
       memory: [.private, .swappable], losses: [.lostRead, .torn, .lostAfterSwap],
-      raceObstacle: "its steps have an order that a race does not keep"
+      raceObstacle: "its steps have an order that a race does not keep", c: PageoutHazard.cWithoutStore
     ) { _ throws(KernelError) in PageoutHazard(isStoredTo: false) },
     Scenario(
       "none-late", "no hazard; once the I/O is over the page goes to swap and comes back",
@@ -109,7 +111,8 @@ extension Scenario {
       "madv-dontneed", "MADV_DONTNEED: zeros are right, and nobody else may get the page",
       drawing: MadvDontneedHazard.drawing, guards: MadvDontneedHazard.guards, needs: [.pageFrames],
       memory: [.private, .divisible], losses: [.leakedElsewhere],
-      raceObstacle: "what a store that runs free leaves is not defined"
+      raceObstacle: "what a store that runs free leaves is not defined",
+      withoutC: "zeros are right after it, and programs look for what was read"
     ) { _ throws(KernelError) in try MadvDontneedHazard() },
   ]
 
@@ -133,7 +136,8 @@ extension Scenario {
     Scenario(
       "compaction", "memory compaction, on demand", drawing: CompactionHazard.drawing,
       guards: [.migrationCounts], needs: [.compaction, .pageFrames],
-      settings: CompactionHazard.settings, memory: [.mergeable]
+      settings: CompactionHazard.settings, memory: [.mergeable],
+      withoutC: "it takes thousands of other pages with gaps between them"
     ) { _ throws(KernelError) in try CompactionHazard() },
     Scenario(
       "ksm", "KSM merges the page with a twin", drawing: KSMHazard.drawing, guards: KSMHazard.guards,
@@ -151,26 +155,29 @@ extension Scenario {
     Scenario(
       "ksm-existing", "KSM merges the page into one that it shares already",
       drawing: KSMExistingHazard.drawing, guards: KSMExistingHazard.guards, needs: [.ksm, .pageFrames],
-      settings: KSMDaemon.settings, memory: [.mergeable], losses: mergeLosses, raceObstacle: neverTheSame
+      settings: KSMDaemon.settings, memory: [.mergeable], losses: mergeLosses,
+      raceObstacle: neverTheSame, c: KSMExistingHazard.cFragment
     ) { depth throws(KernelError) in KSMExistingHazard(depth: depth) },
     Scenario(
       "ksm-zero", "KSM maps the zero page in place of a page of zeros", drawing: KSMZeroHazard.drawing,
       guards: KSMZeroHazard.guards, needs: [.ksm, .pageFrames], settings: KSMZeroHazard.settings,
-      memory: [.mergeable, .zeroed], losses: mergeLosses, raceObstacle: neverTheSame
+      memory: [.mergeable, .zeroed], losses: mergeLosses, raceObstacle: neverTheSame,
+      c: KSMZeroHazard.cFragment
     ) { _ throws(KernelError) in KSMZeroHazard() },
     Scenario(
       "ksm-unmerge", "MADV_UNMERGEABLE, on a page that KSM shared before the I/O",
       drawing: KSMUnmergeHazard.drawing, guards: KSMUnmergeHazard.guards, needs: [.ksm, .pageFrames],
-      settings: KSMDaemon.settings, memory: [.merged], raceObstacle: neverTheSame
+      settings: KSMDaemon.settings, memory: [.merged], raceObstacle: neverTheSame,
+      c: KSMUnmergeHazard.cFragment
     ) { _ throws(KernelError) in KSMUnmergeHazard() },
     Scenario(
       "thp-split", "page tables instead of a PMD map the huge page", drawing: THPSplitHazard.drawing,
-      guards: THPSplitHazard.guards, needs: [.pageFrames], memory: [.huge]
+      guards: THPSplitHazard.guards, needs: [.pageFrames], memory: [.huge], c: THPSplitHazard.cFragment
     ) { _ throws(KernelError) in THPSplitHazard() },
     Scenario(
       "thp-collapse", "MADV_COLLAPSE: a huge page takes the place of base pages",
       drawing: THPCollapseHazard.drawing, guards: THPCollapseHazard.guards,
-      needs: [.madviseCollapse, .pageFrames], memory: [.collapsible]
+      needs: [.madviseCollapse, .pageFrames], memory: [.collapsible], c: THPCollapseHazard.cFragment
     ) { _ throws(KernelError) in THPCollapseHazard() },
   ]
 

@@ -112,6 +112,8 @@ public struct Scenario: Part {
   let pair: [String]
   /// The hazard in C; nil for what ``CExport`` can't write.
   let c: CFragment?
+  /// Why it has no C, in words that follow "can't be exported: "; nil when it has.
+  let withoutC: String?
   /// Make the hazards that the steps name.
   let makeHazards: [HazardMaker]
 
@@ -121,7 +123,7 @@ public struct Scenario: Part {
     settings: [Setting] = [],
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
     losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, isRacedUnasked: Bool = false,
-    c: CFragment? = nil, pair: [String] = [],
+    c: CFragment? = nil, withoutC: String? = nil, pair: [String] = [],
     then more: [HazardMaker] = [], hazard: @escaping HazardMaker
   ) {
     self.name = name
@@ -140,6 +142,7 @@ public struct Scenario: Part {
     self.isRacedUnasked = isRacedUnasked
     self.pair = pair
     self.c = c
+    self.withoutC = withoutC
     makeHazards = [hazard] + more
   }
 
@@ -160,11 +163,12 @@ public struct Scenario: Part {
     isRacedUnasked = false
     pair = []
     c = nil
+    withoutC = "a direct write takes its bytes from memory, and nothing is lost"
     makeHazards = scenario.makeHazards
   }
 
   /// The memory that it uses when nobody says which: the first that will do.
-  var usualMemory: MemoryKind {
+  public var usualMemory: MemoryKind {
     MemoryKind.all.first { memory.isSubset(of: $0.traits) } ?? MemoryKind.all[0]
   }
 

@@ -151,6 +151,8 @@ public struct TargetKind: Part {
   let fileSystem: String?
   /// The target in C; nil for what ``CExport`` can't write.
   let c: CTarget?
+  /// Why it has no C, in words that follow "can't be exported: "; nil when it has.
+  let withoutC: String?
 
   /// Opens one whose content is `pattern`'s.
   let make: @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
@@ -159,7 +161,7 @@ public struct TargetKind: Part {
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedules: Set<Schedule>,
     path: IOPath?, alignment: Int = 512, takesPath: Bool = false, holdsByFault: Bool = false,
     arrivesWhole: Bool = true, fileSystem: String? = nil,
-    c: CTarget?,
+    c: CTarget?, withoutC: String? = nil,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
     self.name = name
@@ -174,6 +176,7 @@ public struct TargetKind: Part {
     self.arrivesWhole = arrivesWhole
     self.fileSystem = fileSystem
     self.c = c
+    self.withoutC = withoutC
     self.make = make
   }
 }
