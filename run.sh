@@ -247,8 +247,8 @@ measure() {
     say repro matrix "$@"
     .build/release/repro matrix "${@:2}" --reports "$reports/$1" || status=$?
   }
-  matrix suite --schedule staged
-  matrix nfs '*' --schedule staged --target held-nfs
+  matrix suite --kernels all --schedule staged
+  matrix nfs "*" --kernels all --schedule staged --target held-nfs
   matrix race fork --schedule race --memory anon --memory thp --memory hugetlb --engine pread --target scratch
   matrix architectures --arch "$(IFS=,; echo "${names[*]}")" --kernels 6.1,6.12,7.2 --schedule staged
   .build/release/repro measure "$reports"/*/*.jsonl --into fixtures/measured.txt || status=$?
