@@ -34,7 +34,9 @@ let package = Package(
     .target(
       name: "Repro", dependencies: ["CKernel", "CLibaio", system],
       resources: [
-        .embedInCode("Catalogue/bugs.txt"), .embedInCode("Export/skeleton.c.in"),
+        .embedInCode("Catalogue/bugs.txt"), .embedInCode("Catalogue/measured.txt"),
+        .embedInCode("Export/skeleton.c.in"), .embedInCode("Export/report-head.c.in"),
+        .embedInCode("Export/race.c.in"),
         .embedInCode("Export/settings.c.in"), .embedInCode("Export/report.c.in"),
         .embedInCode("Export/init.c.in"), .embedInCode("Export/hold-fuse.c.in"),
         .embedInCode("Export/hold-fault.c.in"),

@@ -6,6 +6,7 @@
 #   ./run.sh build                build only: .build/release/repro and its static guest executable
 #   ./run.sh test [--guest]       lint, tests, data races; --guest also boots old kernels
 #   ./run.sh matrix [OPTION...]   build, then `repro matrix OPTION...`: scenarios by kernels
+#   ./run.sh measure              build, measure all that bugs.txt has scenarios for, rewrite fixtures/measured.txt
 #   ./run.sh architectures        build, then the staged scenarios on every architecture, as Markdown
 #   ./run.sh install [--prefix FOLDER]     build; the command, its man page and completions, to /usr/local
 #   ./run.sh uninstall [--prefix FOLDER]   removes what that put there
@@ -234,6 +235,28 @@ soak() {
   wait "$bad" && [ "$good" -eq 0 ]
 }
 
+# All that the catalogue has scenarios for, on all kernels and architectures, into fixtures/measured.txt. A matrix that
+# is not as expected is told at the end; what it lost beyond the catalogue is not written.
+measure() {
+  mapfile -t names < <(awk '$1 == "name:" { print $2 }' fixtures/architectures.txt)
+  need_guests
+  need_architectures "${names[@]}"
+  build
+  local reports status=0
+  reports=$(mktemp -d)
+  matrix() {
+    say repro matrix "$@"
+    .build/release/repro matrix "${@:2}" --reports "$reports/$1" || status=$?
+  }
+  matrix suite --kernels all --schedule staged
+  matrix nfs "*" --kernels all --schedule staged --target held-nfs
+  matrix race fork --schedule race --memory anon --memory thp --memory hugetlb --engine pread --target scratch
+  matrix architectures --arch "$(IFS=,; echo "${names[*]}")" --kernels 6.1,6.12,7.2 --schedule staged
+  .build/release/repro measure "$reports"/*/*.jsonl --into fixtures/measured.txt || status=$?
+  rm -r "$reports"
+  return "$status"
+}
+
 # installed PREFIX: the files of an installation.
 installed() {
   printf '%s\n' "$1/bin/repro" "$1/bin/repro-oneshot" "$1/share/man/man1/repro.1" \
@@ -291,6 +314,9 @@ case "${1:-}" in
   fleet-test) fleet_test ;;
   soak) soak "${2:-100}" ;;
   test) run_tests "${2:-}" ;;
+  measure)
+    measure
+    ;;
   architectures)
     mapfile -t names < <(awk '$1 == "name:" { print $2 }' fixtures/architectures.txt)
     need_guests

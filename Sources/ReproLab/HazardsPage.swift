@@ -65,7 +65,7 @@ public struct HazardsPage {
     }
     if let obstacle = scenario.raceObstacle { facts.append("- staged only: \(obstacle)") }
     parts.append(facts.joined(separator: "\n"))
-    let bugs = Catalogue.standard.bugs.filter { $0.scenarios.contains { $0.matches(scenario.name) } }
+    let bugs = Catalogue.measured.bugs.filter { $0.scenarios.contains { $0.matches(scenario.name) } }
     if bugs.isEmpty {
       parts.append("No record.")
     } else {
@@ -86,7 +86,7 @@ public struct HazardsPage {
 
   private func row(_ bug: Bug) -> String {
     let measured = [true, false].compactMap { corrupt -> String? in
-      let versions = bug.measured.filter { $0.corrupt == corrupt }.map { "\($0.version)" }
+      let versions = bug.kernels(corrupt: corrupt)
       return versions.isEmpty ? nil : "\(corrupt ? "corrupt" : "clean") \(versions.joined(separator: ", "))"
     }
     let commits = (bug.introduced + bug.fix).map { "\($0.hash) \($0.title)" }

@@ -119,6 +119,7 @@ public struct Matrix: Sendable {
         lines.append("\(column.kernel): \(remark)")
       }
     }
+    if columns.contains(where: { $0.architecture != nil }) { lines.append(ExportedEvents.limits) }
     let times = columns.map { "\($0.kernel) \(String(format: "%.1f", $0.seconds)) s" }
     return lines + ["guest time: " + times.joined(separator: ", ")]
   }

@@ -69,12 +69,14 @@ extension Scenario {
     Scenario(
       "uffd-protect", "userfaultfd write-protect, on and off", drawing: UffdProtectHazard.drawing,
       guards: UffdProtectHazard.guards, needs: [.uffdProtect], memory: [.anonymous, .mergeable],
-      raceObstacle: "a store thread that runs free would wait for us while the page is protected"
+      raceObstacle: "a store thread that runs free would wait for us while the page is protected",
+      c: UffdProtectHazard.cFragment
     ) { _ throws(KernelError) in try UffdProtectHazard() },
     Scenario(
       "uffd-move", "UFFDIO_MOVE to another address and back", drawing: UffdMoveHazard.drawing,
       guards: UffdMoveHazard.guards, needs: [.uffdMove, .pageFrames], memory: [.anonymous, .mergeable],
-      raceObstacle: "for a moment nothing is mapped, and whoever comes then waits for us"
+      raceObstacle: "for a moment nothing is mapped, and whoever comes then waits for us",
+      c: UffdMoveHazard.cFragment
     ) { depth throws(KernelError) in try UffdMoveHazard(depth: depth) },
     Scenario(
       "pageout", "MADV_PAGEOUT and back through the swap cache", drawing: PageoutHazard.drawing,
@@ -85,7 +87,8 @@ extension Scenario {
       "memcg-reclaim", "reclaim by the limit of the page's memory cgroup, and back through the swap cache",
       drawing: CgroupReclaimHazard.drawing, guards: PageoutHazard.guards, needs: [.swap, .memoryCgroup],
       settings: CgroupReclaimHazard.settings, memory: [.private, .swappable],
-      losses: [.lostRead, .torn, .lostAfterSwap]
+      losses: [.lostRead, .torn, .lostAfterSwap],
+      withoutC: "it needs a memory cgroup of its own, and makes none"
     ) { _ throws(KernelError) in try CgroupReclaimHazard.make() },
     Scenario(
       "pageout-no-store", "MADV_PAGEOUT and back by a read; only the I/O makes the page dirty",
@@ -93,7 +96,7 @@ extension Scenario {
       drawing: PageoutHazard.drawing, guards: PageoutHazard.guardsWithoutStore, needs: [.swap],
       settings: [.swap],
       memory: [.private, .swappable], losses: [.lostRead, .torn, .lostAfterSwap],
-      raceObstacle: "its steps have an order that a race does not keep"
+      raceObstacle: "its steps have an order that a race does not keep", c: PageoutHazard.cWithoutStore
     ) { _ throws(KernelError) in PageoutHazard(isStoredTo: false) },
     Scenario(
       "none-late", "no hazard; once the I/O is over the page goes to swap and comes back",
@@ -116,7 +119,8 @@ extension Scenario {
       "madv-dontneed", "MADV_DONTNEED: zeros are right, and nobody else may get the page",
       drawing: MadvDontneedHazard.drawing, guards: MadvDontneedHazard.guards, needs: [.pageFrames],
       memory: [.private, .divisible], losses: [.leakedElsewhere],
-      raceObstacle: "what a store that runs free leaves is not defined"
+      raceObstacle: "what a store that runs free leaves is not defined",
+      withoutC: "zeros are right after it, and programs look for what was read"
     ) { _ throws(KernelError) in try MadvDontneedHazard() },
   ]
 
@@ -140,23 +144,27 @@ extension Scenario {
     Scenario(
       "cpuset-mems", "the process's cgroup is told to use another NUMA node", drawing: CpusetHazard.drawing,
       guards: [.migrationCounts], needs: [.twoNodes, .pageFrames, .cpusetCgroup],
-      settings: CpusetHazard.settings
+      settings: CpusetHazard.settings,
+      withoutC: "it needs a cgroup of its own, and makes none"
     ) { _ throws(KernelError) in try CpusetHazard() },
     Scenario(
       "numa-balancing", "NUMA balancing moves the page to the node of a thread that loads from it",
       drawing: NUMABalancingHazard.drawing, guards: NUMABalancingHazard.guards,
       needs: [.twoNodes, .twoCPUs, .pageFrames, .numaBalancing], settings: NUMABalancingHazard.settings,
-      raceObstacle: "the scheduler acts after a time of its own, longer than any I/O that runs free"
+      raceObstacle: "the scheduler acts after a time of its own, longer than any I/O that runs free",
+      withoutC: "the scheduler decides when, and a program can't wait for it and hold the I/O"
     ) { _ throws(KernelError) in try NUMABalancingHazard() },
     Scenario(
       "soft-offline", "the frame is taken out of use, and the page moves", drawing: SoftOfflineHazard.drawing,
       guards: [.migrationCounts], needs: [.softOffline, .pageFrames],
-      raceObstacle: "each trial costs frames for good"
+      raceObstacle: "each trial costs frames for good",
+      withoutC: "each trial costs frames for good"
     ) { _ throws(KernelError) in SoftOfflineHazard() },
     Scenario(
       "compaction", "memory compaction, on demand", drawing: CompactionHazard.drawing,
       guards: [.migrationCounts], needs: [.compaction, .pageFrames],
-      settings: CompactionHazard.settings, memory: [.anonymous, .mergeable]
+      settings: CompactionHazard.settings, memory: [.anonymous, .mergeable],
+      withoutC: "it takes thousands of other pages with gaps between them"
     ) { _ throws(KernelError) in try CompactionHazard() },
     Scenario(
       "ksm", "KSM merges the page with a twin", drawing: KSMHazard.drawing, guards: KSMHazard.guards,
@@ -174,40 +182,45 @@ extension Scenario {
     Scenario(
       "ksm-existing", "KSM merges the page into one that it shares already",
       drawing: KSMExistingHazard.drawing, guards: KSMExistingHazard.guards, needs: [.ksm, .pageFrames],
-      settings: KSMDaemon.settings, memory: [.mergeable], losses: mergeLosses, raceObstacle: neverTheSame
+      settings: KSMDaemon.settings, memory: [.mergeable], losses: mergeLosses,
+      raceObstacle: neverTheSame, c: KSMExistingHazard.cFragment
     ) { depth throws(KernelError) in KSMExistingHazard(depth: depth) },
     Scenario(
       "ksm-zero", "KSM maps the zero page in place of a page of zeros", drawing: KSMZeroHazard.drawing,
       guards: KSMZeroHazard.guards, needs: [.ksm, .pageFrames], settings: KSMZeroHazard.settings,
-      memory: [.mergeable, .zeroed], losses: mergeLosses, raceObstacle: neverTheSame
+      memory: [.mergeable, .zeroed], losses: mergeLosses, raceObstacle: neverTheSame,
+      c: KSMZeroHazard.cFragment
     ) { _ throws(KernelError) in KSMZeroHazard() },
     Scenario(
       "ksm-cgroups",
       "KSM merges the page with a twin that another memory cgroup pays for, and the group ends",
       drawing: KSMCgroupsHazard.drawing, guards: KSMCgroupsHazard.guards,
       needs: [.ksm, .pageFrames, .memoryCgroup, .pageCgroups], settings: KSMCgroupsHazard.settings,
-      memory: [.mergeable], losses: mergeLosses.union([.lostAfterMerge]), raceObstacle: neverTheSame
+      memory: [.mergeable], losses: mergeLosses.union([.lostAfterMerge]), raceObstacle: neverTheSame,
+      withoutC: "it needs a memory cgroup of its own, and makes none"
     ) { depth throws(KernelError) in try KSMCgroupsHazard(depth: depth) },
     Scenario(
       "ksm-unmerge", "MADV_UNMERGEABLE, on a page that KSM shared before the I/O",
       drawing: KSMUnmergeHazard.drawing, guards: KSMUnmergeHazard.guards, needs: [.ksm, .pageFrames],
-      settings: KSMDaemon.settings, memory: [.merged], raceObstacle: neverTheSame
+      settings: KSMDaemon.settings, memory: [.merged], raceObstacle: neverTheSame,
+      c: KSMUnmergeHazard.cFragment
     ) { _ throws(KernelError) in KSMUnmergeHazard() },
     Scenario(
       "thp-split", "page tables instead of a PMD map the huge page", drawing: THPSplitHazard.drawing,
-      guards: THPSplitHazard.guards, needs: [.pageFrames], memory: [.huge]
+      guards: THPSplitHazard.guards, needs: [.pageFrames], memory: [.huge], c: THPSplitHazard.cFragment
     ) { _ throws(KernelError) in THPSplitHazard() },
     Scenario(
       "thp-collapse", "MADV_COLLAPSE: a huge page takes the place of base pages",
       drawing: THPCollapseHazard.drawing, guards: THPCollapseHazard.guards,
-      needs: [.madviseCollapse, .pageFrames], memory: [.collapsible]
+      needs: [.madviseCollapse, .pageFrames], memory: [.collapsible], c: THPCollapseHazard.cFragment
     ) { _ throws(KernelError) in THPCollapseHazard() },
     Scenario(
       "khugepaged", "khugepaged: a huge page takes the place of base pages",
       drawing: KhugepagedHazard.drawing,
       guards: KhugepagedHazard.guards, needs: [KhugepagedHazard.need, .pageFrames],
       settings: KhugepagedHazard.settings, memory: [.collapsible],
-      raceObstacle: "khugepaged passes after a time of its own, longer than any I/O that runs free"
+      raceObstacle: "khugepaged passes after a time of its own, longer than any I/O that runs free",
+      withoutC: "export thp-collapse, which asks the same guards at once"
     ) { _ throws(KernelError) in KhugepagedHazard() },
   ]
 

@@ -153,7 +153,8 @@ struct BugRecord {
       }
       observations.append(
         Bug.Observation(
-          version: version, architecture: words.count == 3 ? words[1] : nil, corrupt: verdict == "corrupt"))
+          version: version, architecture: words.count == 3 ? words[1] : nil, pageSize: nil,
+          corrupt: verdict == "corrupt"))
     }
     return observations
   }

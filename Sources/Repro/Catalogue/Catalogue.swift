@@ -15,6 +15,9 @@ public struct Catalogue: Sendable, Hashable {
     }
   }()
 
+  /// These records.
+  init(bugs: [Bug]) { self.bugs = bugs }
+
   /// Reads records in record-jar form.
   public init(parsing text: String) throws(CatalogueError) {
     var bugs: [Bug] = []

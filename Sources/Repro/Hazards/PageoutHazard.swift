@@ -18,25 +18,25 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
     verify: buf is P2: LOST READ
     """
 
-  static let cFragment = CFragment(
-    globals: CFragment.stayOnCPU + """
+  /// In C: ends the program where no swap is on.
+  static let cNeedSwap = """
+    static void need_swap(void)
+    {
+      FILE *file = fopen("/proc/swaps", "r");
+      char line[256];
+      int lines = 0;
 
-
-      static bool has_swap(void)
-      {
-        FILE *file = fopen("/proc/swaps", "r");
-        char line[256];
-        int lines = 0;
-
-        while (file && fgets(line, sizeof(line), file))
-          lines++;
-        return lines > 1; /* the first one is a heading */
-      }
-      """,
-    setUp: """
-      if (!has_swap())
+      while (file && fgets(line, sizeof(line), file))
+        lines++;
+      if (lines < 2) /* the first one is a heading */
         END(SKIPPED, "no swap is on: turn on swap first (swapon)");
-      stay_on_cpu();
+    }
+    """
+
+  static let cFragment = CFragment(
+    uses: [cNeedSwap],
+    setUp: """
+      need_swap();
       """,
     act: """
       if (madvise(buf, page_size, MADV_PAGEOUT) < 0)
@@ -50,6 +50,16 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
       if (act()) /* so the read was why it was refused; a lost dirty bit shows now */
         exposed = true;
       """)
+
+  /// The same without a store: what asks is the trip to swap after the read.
+  static let cWithoutStore: CFragment = {
+    var fragment = cFragment
+    fragment.touch = "/* nobody stores */"
+    fragment.settle = """
+      exposed = act(); /* a dirty bit lost with the read shows now */
+      """
+    return fragment
+  }()
 
   static let guards = [leaves, remembers]
   static let guardsWithoutStore = [leaves, .ioMarksDirty]

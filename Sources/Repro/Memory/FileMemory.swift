@@ -19,7 +19,8 @@ extension MemoryKind {
     return MemoryKind(
       "\(fileSystem)-\(state.rawValue)", "\(state.summary) on \(fileSystem)",
       needs: [.pageFrames, disk.placeNeed], traits: state.traits.union(inPlace),
-      catalogued: state.isPrivate ? ["anon"] : [], maximumDepth: state == .large ? 64 : 256, disk: disk
+      catalogued: state.isPrivate ? ["anon"] : [], maximumDepth: state == .large ? 64 : 256, disk: disk,
+      withoutC: "it needs a folder on \(fileSystem), and a program has none"
     ) { pieces, length throws(KernelError) in
       try FileMemory(state, on: disk, pieces: pieces, pieceLength: length)
     }

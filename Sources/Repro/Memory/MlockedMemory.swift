@@ -51,12 +51,9 @@ final class MlockedMemory: AnonMemory, @unchecked Sendable {
       if (mlock(buf, map_size) < 0)
         END(SKIPPED, "mlock: %m; be root (CAP_IPC_LOCK), or raise ulimit -l");
       """,
-    prove: """
-      unsigned long long flags = entry("/proc/kpageflags", pagemap(buf) & FRAME);
-
-      if (!(flags >> 33 & 1) && !(flags >> 18 & 1)) /* KPF_MLOCKED, KPF_UNEVICTABLE */
-        END(SKIPPED, "the page is not locked, says /proc/kpageflags");
-      """)
+    prove: CMemory.prove(
+      "flags_of(buf) >> 33 & 1 || flags_of(buf) >> 18 & 1 /* KPF_MLOCKED, KPF_UNEVICTABLE */",
+      "the page is not locked"))
 }
 
 extension PageFlags {

@@ -40,7 +40,7 @@ public struct MemoryKind: Part {
   public let traits: Set<Trait>
   /// Whether it is another kind in a state, which it is brought into for the I/O to find: combined with all
   /// scenarios, and not with all engines and targets too.
-  public var isState: Bool { c == nil }
+  public let isState: Bool
   /// The words of the catalogue's `memory` that concern it: its own name, and that of the kind that the
   /// kernel takes it for.
   public let catalogued: [String]
@@ -50,6 +50,8 @@ public struct MemoryKind: Part {
   public let disk: GuestDisk?
   /// The memory in C; nil for what ``CExport`` can't write.
   let c: CMemory?
+  /// Why it has no C, in words that follow "can't be exported: "; nil when it has.
+  let withoutC: String?
 
   /// Makes a buffer of `pieces`, each with room for `pieceLength` bytes; nothing is mapped before
   /// ``Memory/renew()``.
@@ -57,7 +59,8 @@ public struct MemoryKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], traits: Set<Trait>,
-    catalogued: [String] = [], maximumDepth: Int, disk: GuestDisk? = nil, c: CMemory? = nil,
+    catalogued: [String] = [], maximumDepth: Int, disk: GuestDisk? = nil, isState: Bool? = nil,
+    c: CMemory? = nil, withoutC: String? = nil,
     make: @escaping @Sendable (_ pieces: Int, _ pieceLength: Int) throws(KernelError) -> any Memory
   ) {
     self.name = name
@@ -68,7 +71,9 @@ public struct MemoryKind: Part {
     self.catalogued = [name] + catalogued
     self.maximumDepth = maximumDepth
     self.disk = disk
+    self.isState = isState ?? (c == nil)
     self.c = c
+    self.withoutC = withoutC
     self.make = make
   }
 }

@@ -124,6 +124,8 @@ public struct Scenario: Part {
   let pair: [String]
   /// The hazard in C; nil for what ``CExport`` can't write.
   let c: CFragment?
+  /// Why it has no C, in words that follow "can't be exported: "; nil when it has.
+  let withoutC: String?
   /// Make the hazards that the steps name.
   let makeHazards: [HazardMaker]
 
@@ -134,7 +136,7 @@ public struct Scenario: Part {
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
     losses: Set<Damage.Kind> = [.lostRead, .torn], caching: Caching = .none,
     raceObstacle: String? = nil, isRacedUnasked: Bool = false,
-    c: CFragment? = nil, pair: [String] = [],
+    c: CFragment? = nil, withoutC: String? = nil, pair: [String] = [],
     then more: [HazardMaker] = [], hazard: @escaping HazardMaker
   ) {
     self.name = name
@@ -154,6 +156,7 @@ public struct Scenario: Part {
     self.isRacedUnasked = isRacedUnasked
     self.pair = pair
     self.c = c
+    self.withoutC = withoutC
     makeHazards = [hazard] + more
   }
 
@@ -176,10 +179,14 @@ public struct Scenario: Part {
     isRacedUnasked = false
     pair = []
     c = nil
+    withoutC = Self.writeWithoutC
     var makers: [HazardMaker] = []
     for make in scenario.makeHazards { makers.append(Self.underWrite(make)) }
     makeHazards = makers
   }
+
+  /// Why direct writes have no C.
+  static let writeWithoutC = "programs look for what was read, and it writes"
 
   private static func underWrite(_ make: @escaping HazardMaker) -> HazardMaker {
     { depth throws(KernelError) in
@@ -189,7 +196,7 @@ public struct Scenario: Part {
   }
 
   /// The memory that it uses when nobody says which: the first that will do.
-  var usualMemory: MemoryKind {
+  public var usualMemory: MemoryKind {
     MemoryKind.all.first { memory.isSubset(of: $0.traits) } ?? MemoryKind.all[0]
   }
 

@@ -173,6 +173,8 @@ public struct TargetKind: Part {
   public let disk: GuestDisk?
   /// The target in C; nil for what ``CExport`` can't write.
   let c: CTarget?
+  /// Why it has no C, in words that follow "can't be exported: "; nil when it has.
+  let withoutC: String?
 
   /// Opens one whose content is `pattern`'s.
   let make: @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
@@ -181,7 +183,7 @@ public struct TargetKind: Part {
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedules: Set<Schedule>,
     path: IOPath?, alignment: Int = 512, takesPath: Bool = false, holdsByFault: Bool = false,
     arrivesWhole: Bool = true, disk: GuestDisk? = nil,
-    c: CTarget?,
+    c: CTarget?, withoutC: String? = nil,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
     self.name = name
@@ -196,6 +198,7 @@ public struct TargetKind: Part {
     self.arrivesWhole = arrivesWhole
     self.disk = disk
     self.c = c
+    self.withoutC = withoutC
     self.make = make
   }
 }

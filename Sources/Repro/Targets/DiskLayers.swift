@@ -48,7 +48,8 @@ extension TargetKind {
   ) -> TargetKind {
     TargetKind(
       disk.name, summary, schedules: schedules, path: path, takesPath: true,
-      holdsByFault: disk.layer == .encrypted, disk: disk, c: nil
+      holdsByFault: disk.layer == .encrypted, disk: disk, c: nil,
+      withoutC: "export --target scratch, and give the program the device"
     ) { spec, pattern throws(TargetError) in
       guard spec.path == nil else {
         throw .missing("\(disk.name) takes no path; --target PATH names any file or device")

@@ -16,7 +16,8 @@ extension TargetKind {
       fileSystem,
       "an unnamed file on \(fileSystem), on a disk that guests have; runs free"
         + (holds ? ", or is held by a fault" : ""),
-      schedules: schedules, path: path, takesPath: true, holdsByFault: holds, disk: disk, c: nil
+      schedules: schedules, path: path, takesPath: true, holdsByFault: holds, disk: disk, c: nil,
+      withoutC: "export --target scratch, and give the program a folder on \(fileSystem)"
     ) { spec, pattern throws(TargetError) in
       guard spec.path == nil else {
         throw .missing("\(fileSystem) takes no path; --target PATH names a folder on any file system")

@@ -50,7 +50,7 @@ public struct MutantScore: Sendable {
   private let catalogue: Catalogue
 
   /// A score of outcomes.
-  public init(_ mutations: [Mutation], _ outcomes: [MutantOutcome], catalogue: Catalogue = .standard) {
+  public init(_ mutations: [Mutation], _ outcomes: [MutantOutcome], catalogue: Catalogue = .measured) {
     self.mutations = mutations
     self.outcomes = Dictionary(outcomes.map { ($0.id, $0) }) { $1 }
     self.catalogue = catalogue
