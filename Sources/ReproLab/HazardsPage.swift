@@ -8,7 +8,7 @@ public struct HazardsPage {
 
   /// Markdown.
   public var text: String {
-    let hazards = Scenario.all.filter { $0.role == .hazard && $0.direction == .read }
+    let hazards = Scenario.all.filter { $0.role == .hazard }
     let pairs = Scenario.pairs.count
     return
       ([Self.head]
@@ -43,7 +43,8 @@ public struct HazardsPage {
       in the guards of `move_pages` and `thp-collapse`.
     - **soft offline**: takes a good page out of use until the next boot.
     - **uprobe registration**: replaces pages of program text, which no direct read fills.
-    - **page cache, direct writes**: a held target's server has a write's bytes before anything can happen.
+    - **direct writes to the page cache's pages**: of writes only `shared-write` is staged, whose bytes the target's
+      server leaves unread.
     """
 
   private func section(_ scenario: Scenario) -> String {

@@ -51,6 +51,12 @@ extension Scenario {
     fork(
       "fork-mem-write", "fork; then a write to /proc/self/mem stores, as a debugger's poke does", .stays,
       steps: .held(.memWrite), c: ForkHazard.cPoke(throughMem: true)),
+    Scenario(
+      "shared-write", "fork, then a direct write of the shared page; a store before the target has its bytes",
+      direction: .write, steps: .beforehand, drawing: SharedWriteHazard.drawing,
+      guards: SharedWriteHazard.guards, needs: [.pageFrames], memory: [.private], losses: [.lostStore],
+      raceObstacle: "a store that runs free may come before the write or after it, and either is right"
+    ) { depth throws(KernelError) in try SharedWriteHazard(depth: depth) },
   ]
 
   /// What write-protects, unmaps or takes pages back.

@@ -79,6 +79,8 @@ protocol Hold: AnyObject, Sendable {
   /// Returns once the armed I/O is in flight with its pages taken.
   /// - Returns: false when it didn't come in time.
   func arrived(timeout: Nanoseconds) -> Bool
+  /// Whether the target had bytes of the armed write before the release: what is stored after that is too late.
+  var hasBytes: Bool { get }
   /// Lets the held I/O complete.
   func release() throws(KernelError)
   /// Ends all I/O with an error; the target can't be used any more.
@@ -86,6 +88,7 @@ protocol Hold: AnyObject, Sendable {
 }
 
 extension Hold {
+  var hasBytes: Bool { false }
   func extend(_ transfer: Transfer) -> Transfer { transfer }
 }
 
@@ -147,6 +150,9 @@ public struct TargetKind: Part {
   /// Whether each request of a deep I/O reaches what holds it, so that its arrival tells that its pages are
   /// taken; else only the first one does.
   public let arrivesWhole: Bool
+  /// Whether it can leave the bytes of a write where they are, so that things may happen to them once their
+  /// pages are taken.
+  public let leavesUnread: Bool
   /// The file system that must be mounted for it; see ``mount``.
   let fileSystem: String?
   /// The target in C; nil for what ``CExport`` can't write.
@@ -158,7 +164,7 @@ public struct TargetKind: Part {
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedules: Set<Schedule>,
     path: IOPath?, alignment: Int = 512, takesPath: Bool = false, holdsByFault: Bool = false,
-    arrivesWhole: Bool = true, fileSystem: String? = nil,
+    arrivesWhole: Bool = true, leavesUnread: Bool = false, fileSystem: String? = nil,
     c: CTarget?,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
@@ -172,6 +178,7 @@ public struct TargetKind: Part {
     self.path = path
     self.alignment = alignment
     self.arrivesWhole = arrivesWhole
+    self.leavesUnread = leavesUnread
     self.fileSystem = fileSystem
     self.c = c
     self.make = make
