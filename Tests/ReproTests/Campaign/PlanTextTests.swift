@@ -19,6 +19,7 @@ struct PlanTextTests {
     selection.schedules = [.race]
     selection.scratch = TargetSpec(.scratch, path: "/dev/vda", overwrite: true)
     selection.isExhaustive = true
+    selection.shard = Shard(2, of: 8)
     selection.cases = [CaseName("ksm.pread.staged"), CaseName("fork.thp.libaio.race")].compactMap(\.self)
     var plan = Plan(selection, seed: Seed(.max))
     plan.depth = 16
