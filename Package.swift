@@ -53,7 +53,8 @@ let package = Package(
         .embedInCode("kernels.txt"), .embedInCode("Architectures/architectures.txt"),
         .embedInCode("Reports/HTML/page.mustache"), .embedInCode("Reports/HTML/page.css"),
         .embedInCode("Reports/HTML/page.js"),
-        .embedInCode("mutations.txt"), .embedInCode("mutant.config"), .embedInCode("mutant-sources.txt"),
+        .embedInCode("mutations.txt"), .embedInCode("mutations-6.1.txt"), .embedInCode("mutant.config"),
+        .embedInCode("mutant-sources.txt"),
       ],
       swiftSettings: strict),
     .executableTarget(

@@ -23,8 +23,17 @@ extension Case {
       one.schedule == .race ? one.scenario.raceObstacle.map { "\(one.scenario.name) as a race: \($0)" } : nil
     },
     { one, _ in
-      one.schedule == .staged && one.scenario.direction == .write && !one.target.kind.holdsWrites
+      one.schedule == .staged && one.scenario.direction == .write && !one.scenario.isLeftUnread
+        && !one.target.kind.holdsWrites
         ? "\(one.scenario.name), staged: the held target's server has the bytes before the hazard acts" : nil
+    },
+    { one, _ in
+      one.schedule == .staged && one.scenario.isLeftUnread && !one.target.kind.leavesUnread
+        ? "\(one.scenario.name) on \(one.target.kind.name): it has the bytes of a write before the store" : nil
+    },
+    { one, _ in
+      one.scenario.isLeftUnread && one.memory.isState
+        ? "\(one.scenario.name) on \(one.memory.name): what comes before the I/O ends that state" : nil
     },
     { one, _ in
       one.scenario.caching == .only && one.engine.traits.contains(.asynchronous)

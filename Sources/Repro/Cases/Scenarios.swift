@@ -20,7 +20,7 @@ extension Scenario {
 
   /// What a run without names takes. Every lane begins with both controls anyway, and the writes, which
   /// the usual staged target can't hold, are for those who ask for them.
-  public static var standard: [Scenario] { hazards.filter { $0.direction == .read } }
+  public static var standard: [Scenario] { hazards.filter { $0.direction == .read || $0.isLeftUnread } }
 
   /// The scenario of that name.
   public static func named(_ name: String) -> Scenario? {
@@ -51,6 +51,13 @@ extension Scenario {
     fork(
       "fork-mem-write", "fork; then a write to /proc/self/mem stores, as a debugger's poke does", .stays,
       steps: .held(.memWrite), c: ForkHazard.cPoke(throughMem: true)),
+    Scenario(
+      "shared-write", "fork, then a direct write of the shared page; a store before the target has its bytes",
+      direction: .write, steps: .beforehand, drawing: SharedWriteHazard.drawing,
+      guards: SharedWriteHazard.guards, needs: [.pageFrames], memory: [.private], losses: [.lostStore],
+      raceObstacle: "a store that runs free may come before the write or after it, and either is right",
+      withoutC: writeWithoutC
+    ) { depth throws(KernelError) in try SharedWriteHazard(depth: depth) },
   ]
 
   /// What write-protects, unmaps or takes pages back.

@@ -106,6 +106,8 @@ struct Observation: Sendable {
   var arrival: PageMapEntry?
   /// The hazard is done.
   var hazarded: PageMapEntry?
+  /// The I/O has the page, where a hazard came before it.
+  var taken: PageMapEntry?
   /// The toucher is done, and the I/O still in flight.
   var touched: PageMapEntry?
   /// Right after the I/O.

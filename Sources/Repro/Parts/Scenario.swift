@@ -50,6 +50,9 @@ extension [Step] {
   /// The page is put in danger while it is registered, before the I/O is issued; nothing is held.
   public static let registered: [Step] = [.attach, .hazard(0), .touch(.store), .issue, .release, .reap]
 
+  /// The page is put in danger before the I/O takes it, and touched while the I/O has it.
+  public static let beforehand: [Step] = [.attach, .hazard(0), .issue, .touch(.store), .release, .reap]
+
   /// Who touches.
   var toucher: Toucher {
     for case .touch(let toucher) in self { return toucher }
@@ -94,7 +97,8 @@ public struct Scenario: Part {
   public let summary: String
   /// What it is for.
   public let role: Role
-  /// Reads can lose; writes are negative controls.
+  /// Reads can lose, and writes whose bytes the target has not got when the page is stored to; other writes are
+  /// negative controls.
   public let direction: Direction
   /// What is done, in order.
   public let steps: [Step]
@@ -194,6 +198,12 @@ public struct Scenario: Part {
       return DirectWrite(hazard)
     }
   }
+
+  /// Whether it is a hazard's negative control, a direct write that may hold what was there before or after.
+  public var isWriteControl: Bool { role == .negativeControl && direction == .write }
+
+  /// Whether the target must have none of its write's bytes before the page was stored to.
+  public var isLeftUnread: Bool { direction == .write && steps.actsBeforeIssue }
 
   /// The memory that it uses when nobody says which: the first that will do.
   public var usualMemory: MemoryKind {

@@ -97,6 +97,8 @@ protocol Hold: AnyObject, Sendable {
   /// Returns once the armed I/O is in flight with its pages taken.
   /// - Returns: false when it didn't come in time.
   func arrived(timeout: Nanoseconds) -> Bool
+  /// Whether the target had bytes of the armed write before the release: what is stored after that is too late.
+  var hasBytes: Bool { get }
   /// Lets the held I/O complete.
   func release() throws(KernelError)
   /// Ends all I/O with an error; the target can't be used any more.
@@ -104,6 +106,7 @@ protocol Hold: AnyObject, Sendable {
 }
 
 extension Hold {
+  var hasBytes: Bool { false }
   func extend(_ transfer: Transfer, isBuffered: Bool) -> Transfer { transfer }
 }
 
@@ -169,6 +172,9 @@ public struct TargetKind: Part {
   /// Whether each request of a deep I/O reaches what holds it, so that its arrival tells that its pages are
   /// taken; else only the first one does.
   public let arrivesWhole: Bool
+  /// Whether it can leave the bytes of a write where they are, so that things may happen to them once their
+  /// pages are taken.
+  public let leavesUnread: Bool
   /// The disk that it is a file of, with the file system that is mounted; nil for kinds that mount nothing.
   public let disk: GuestDisk?
   /// The target in C; nil for what ``CExport`` can't write.
@@ -182,7 +188,7 @@ public struct TargetKind: Part {
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedules: Set<Schedule>,
     path: IOPath?, alignment: Int = 512, takesPath: Bool = false, holdsByFault: Bool = false,
-    arrivesWhole: Bool = true, disk: GuestDisk? = nil,
+    arrivesWhole: Bool = true, leavesUnread: Bool = false, disk: GuestDisk? = nil,
     c: CTarget?, withoutC: String? = nil,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
@@ -196,6 +202,7 @@ public struct TargetKind: Part {
     self.path = path
     self.alignment = alignment
     self.arrivesWhole = arrivesWhole
+    self.leavesUnread = leavesUnread
     self.disk = disk
     self.c = c
     self.withoutC = withoutC

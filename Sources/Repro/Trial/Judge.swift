@@ -159,7 +159,8 @@ struct Judge {
     return Stamp(.file, generation: 0, block: block)
   }
 
-  /// Compares what a direct write left on the target: before or after a store, never anything else.
+  /// Compares what a direct write left on the target: before or after a store, never anything else; only after
+  /// it where the target had no byte of the page when it was stored to.
   /// - Parameter stores: all values that any word was stored to.
   func lookOnTarget(_ setup: Buffer.Setup, stores: (_ page: Int) -> [Stamp]) throws(KernelError) -> [Damage] {
     guard let space = readBackBuffer?.base else { return [] }
@@ -178,7 +179,9 @@ struct Judge {
         in: space,
         [
           Expectation(.disk, layout.settled, expected: fill, previous: content),
-          Expectation(.disk, layout.touch, expected: fill, previous: content, or: stores(page)),
+          stores(page).first.flatMap { scenario.isLeftUnread ? $0 : nil }.map {
+            Expectation(.disk, layout.touch, expected: $0, previous: fill)
+          } ?? Expectation(.disk, layout.touch, expected: fill, previous: content, or: stores(page)),
         ], page: page)
     }
     return damage

@@ -94,8 +94,9 @@ final class Staged {
         target.hold?.arm(setup.transfer, timeline)
         io.start(transfer, timeline)
         if target.hold != nil, !awaitHeld() { throw abandon(transfer) }
+        if let hold = target.hold, hold.hasBytes { throw TrialError.readEarly }
         if target.hold != nil, !judge.isUntouched(setup) { throw TrialError.letGo }
-        if !scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
+        try observe(pages, &facts, scenario.steps.actsBeforeIssue ? \.taken : \.arrival)
       case .hazard(let index):
         arm()
         let outcomes = try hazards[index].act(pages)

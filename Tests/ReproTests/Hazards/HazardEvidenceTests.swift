@@ -67,6 +67,27 @@ struct HazardEvidenceTests {
     }
   }
 
+  @Test("a write has unshared a page only if it has another frame than the child, mapped here alone")
+  func unshared() throws {
+    let pages = try pages(depth: 1)
+    let hazard = try SharedWriteHazard(depth: 1)
+    _ = try hazard.act(pages)
+    var seen = Observation()
+    seen.hazarded = try pages.entries()[0]
+    let shared = try #require(seen.hazarded)
+    memset(pages.addresses[0], 8, 1)
+    let own = try pages.entries()[0]
+    _ = try hazard.settle(pages)
+    guard shared.frame != nil else { return }  // hidden from this user
+    #expect(!shared.isExclusive && own.isExclusive)
+    for (taken, touched, isAsked) in [(own, own, true), (shared, own, false), (own, shared, false)] {
+      (seen.taken, seen.touched) = (taken, touched)
+      #expect((hazard.asked(seen, 0) != nil) == isAsked)
+    }
+    seen.taken = nil
+    #expect(hazard.asked(seen, 0) == nil)
+  }
+
   @Test("mprotect alone asks nothing: the store's fault does")
   func mprotectAsksByFault() {
     let hazard = MprotectHazard()
