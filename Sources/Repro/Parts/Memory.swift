@@ -1,3 +1,4 @@
+import CKernel
 import Glibc
 
 /// A kind of memory by name: what the buffer of an I/O is.
