@@ -51,6 +51,7 @@ public struct HazardsPage {
     Scenarios that mean something on a memory, run there, and ask no guard, on any kernel. `repro coverage REPORT...`
     compares this list with what reports of several kernels saw.
 
+
     """ + Unreached.all.map { "- \($0.text)" }.joined(separator: "\n")
 
   private func section(_ scenario: Scenario) -> String {

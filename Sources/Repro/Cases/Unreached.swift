@@ -22,6 +22,9 @@ public struct Unreached: Sendable {
     Unreached("numa-balancing", on: "*-shared", dirty),
     Unreached("numa-balancing", on: "*-clean", dirty),
     Unreached("numa-balancing", on: "*-large", dirty),
+    Unreached(
+      "soft-offline", on: "*-large",
+      "a large folio must be split first, and one that is dirty is not (try_to_split_thp_page)"),
   ]
 
   private static let twin = "the twin is a copy of the page, which is there once it was copied"

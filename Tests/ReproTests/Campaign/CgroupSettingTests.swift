@@ -78,8 +78,12 @@ struct CgroupSettingTests {
     #expect(folder.names == [name])
   }
 
-  @Test("a group that is no cgroup's is told from one", arguments: ["/tmp/repro.1.a", "/repro.2.a"])
-  func otherFolders(path: String) { #expect(!Cgroup.isOurs("/tmp") && Cgroup.isOurs(path) == true) }
+  @Test("a name is not enough: what is there must be in a hierarchy of groups")
+  func otherFolders() throws {
+    try FileManager.default.createDirectory(atPath: folder("repro.1.a"), withIntermediateDirectories: false)
+    #expect(!Cgroup.isOurs(folder("repro.1.a")))
+    #expect(!Cgroup.isOurs("/sys/fs/cgroup"))
+  }
 
   /// The limit takes what is charged to the group, and a page of another is left alone.
   @Test("the limit reclaims the group's pages alone", .enabled(if: Need.pageCgroups.missing() == nil))
@@ -94,8 +98,13 @@ struct CgroupSettingTests {
     let frames = try [outside, inside].map { try #require(try map.entry(of: $0.base).frame) }
     #expect(Cgroup.charged(frames[1]) == group.inode)
     #expect(Cgroup.charged(frames[0]) != group.inode)
-    try advise(MADV_COLD, "MADV_COLD", inside.base, inside.length)
-    try group.reclaim()
+    for attempt in 0..<10 {
+      // A new page waits in a list of the CPU that it was stored to on, where reclaim does not find it.
+      if attempt > 0 { usleep(10_000) }
+      try advise(MADV_COLD, "MADV_COLD", inside.base, inside.length)
+      try group.reclaim()
+      if try map.entry(of: inside.base).isSwapped { break }
+    }
     #expect(try map.entry(of: inside.base).isSwapped)
     #expect(try map.entry(of: outside.base).isPresent)
   }
