@@ -63,7 +63,9 @@ public struct Matrix: Sendable {
 
   /// How a cell compares with the catalogue. Of what an architecture is known to lack, nothing is expected.
   public func judgement(_ result: CaseResult, on column: Column) -> Judgement {
-    if result.verdict == .skipped, column.architecture?.lacks(result.case) == true { return .unknown }
+    if result.verdict == .skipped, column.architecture?.lacks(result.case, on: column.version) == true {
+      return .unknown
+    }
     return Judgement(result, on: column.version)
   }
 
