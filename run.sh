@@ -10,6 +10,7 @@
 #   ./run.sh install [--prefix FOLDER]     build; the command, its man page and completions, to /usr/local
 #   ./run.sh uninstall [--prefix FOLDER]   removes what that put there
 #   ./run.sh faults [NAME...]     plants faults in a copy of the sources, which the tests must catch
+#   ./run.sh bench [NAME...]      build, then benchmarks beside their limits and a C program (minutes)
 #   ./run.sh mutants [OPTION...]  build, then `repro mutants OPTION...`: kernels with one guard removed each
 #   ./run.sh fleet-test           8 shards of the staged suite as jobs of a Slurm of one node, which is started
 #                                 for it; also a shard that is killed, and one that never runs
@@ -307,6 +308,14 @@ case "${1:-}" in
     need_guests
     build
     exec .build/release/repro matrix "$@"
+    ;;
+  bench)
+    shift
+    need gcc /usr/bin/gcc
+    need_guests
+    build
+    quietly swift build -c release --product bench --static-swift-stdlib
+    exec .build/release/bench "$@"
     ;;
   mutants)
     shift

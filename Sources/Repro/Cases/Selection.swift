@@ -53,16 +53,17 @@ public struct Selection: Sendable, Equatable {
     }
     if scenarios.isEmpty { return Scenario.standard + (isExhaustive ? Scenario.pairs : []) }
     var names: Set<String> = []
+    var known = Scenario.all
     for text in scenarios {
       let glob = Glob(text)
       // Pairs are many: only for everything, or for who means them.
       let isPair = isExhaustive || Glob("*-then-*").matches(text)
-      let candidates = isPair ? Scenario.all + Scenario.pairs : Scenario.all
-      let found = candidates.map(\.name).filter { glob.matches($0) }
+      if isPair { known = Scenario.all + Scenario.pairs }
+      let found = (isPair ? known : Scenario.all).map(\.name).filter { glob.matches($0) }
       if found.isEmpty { throw SelectionError("no scenario '\(text)'; 'repro list' names them all") }
       names.formUnion(found)
     }
-    return (Scenario.all + Scenario.pairs).filter { names.contains($0.name) }
+    return known.filter { names.contains($0.name) }
   }
 
   /// Whether a target's own schedule is among those that are selected.
