@@ -21,7 +21,7 @@ cd "$(dirname "$0")"
 static_folder=.build-static
 python_folder=.build-python
 # Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
-guest_tests=29
+guest_tests=30
 
 say() { printf '+ %s\n' "$*" >&2; }
 
