@@ -345,6 +345,7 @@ case "${1:-}" in
   bench)
     shift
     need gcc /usr/bin/gcc
+    need strace /usr/bin/strace
     need_guests
     build
     quietly swift build -c release --product bench --static-swift-stdlib
