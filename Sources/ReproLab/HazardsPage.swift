@@ -43,8 +43,8 @@ public struct HazardsPage {
       in the guards of `move_pages` and `thp-collapse`.
     - **soft offline**: takes a good page out of use until the next boot.
     - **uprobe registration**: replaces pages of program text, which no direct read fills.
-    - **page-cache pages of the target that migrate under buffered reads, and a direct read of a range under a direct
-      write**: the first is no direct I/O, the second has more than one right outcome; both are left to races by hand.
+    - **a direct read of a range under a direct write to it**: each sector may be the old or the new one, and which
+      is for the disk to say.
     """
 
   private func section(_ scenario: Scenario) -> String {
