@@ -39,8 +39,8 @@ public struct HazardsPage {
 
     - **uprobe registration**: the mapping must not be writable when it happens, which no buffer of a direct read is
       unless its owner protects it meanwhile.
-    - **page-cache pages of the target that migrate under buffered reads, and a direct read of a range under a direct
-      write**: the first is no direct I/O, the second has more than one right outcome; both are left to races by hand.
+    - **a direct read of a range under a direct write to it**: each sector may be the old or the new one, and which
+      is for the disk to say.
     """
 
   /// Which scenarios ask nothing on which memory, and why.

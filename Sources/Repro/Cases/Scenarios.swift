@@ -20,7 +20,9 @@ extension Scenario {
 
   /// What a run without names takes. Every lane begins with both controls anyway, and the writes, which
   /// the usual staged target can't hold, are for those who ask for them.
-  public static var standard: [Scenario] { hazards.filter { $0.direction == .read || $0.isLeftUnread } }
+  public static var standard: [Scenario] {
+    hazards.filter { $0.direction == .read ? $0.caching == .none : $0.isLeftUnread }
+  }
 
   /// The scenario of that name.
   public static func named(_ name: String) -> Scenario? {
