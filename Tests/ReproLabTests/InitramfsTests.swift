@@ -1,4 +1,5 @@
 import Foundation
+import Repro
 import Testing
 
 @testable import ReproLab

@@ -18,7 +18,8 @@ struct FileMemoryTests {
     PagesUnderIO(
       memory: memory, addresses: (0..<depth).map { memory.base + $0 * memory.stride }, stride: memory.stride,
       size: kernelPageSize, schedule: .staged, timeline: Timeline(), pageMap: try PageMap(),
-      patience: Clock.seconds(5))
+      patience: Clock.seconds(5),
+      transfer: Transfer(direction: .read, descriptor: -1, segments: [], offset: 0))
   }
 
   private func filled(_ state: FileMemory.State) throws -> (FileMemory, PagesUnderIO) {
