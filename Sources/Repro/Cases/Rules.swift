@@ -82,7 +82,7 @@ extension MemoryKind.Trait {
     case .private: "shared memory is not copied on write, so nothing can replace the page"
     case .swappable: "no page table entry of these becomes a swap entry"
     case .divisible: "base pages of it can't be protected one by one"
-    case .mergeable: "KSM merges private pages of no file, one by one, only"
+    case .mergeable: "KSM merges base pages of private memory only"
     case .anonymous: "the mapping is of a file"
     case .merged: "KSM has merged nothing there"
     case .zeroed: "it holds other bytes than zeros"
