@@ -47,7 +47,7 @@ public struct Bisection: Sendable {
     case .staged:
       plan.trials = Self.stagedTrials
       plan.minimumExposures = Self.stagedTrials / 2
-    case .race:
+    case .race, .free:
       plan.stopAfterLosses = 1
       plan.patience = Self.racePatience
       plan.minimumExposures = exposuresNeeded(one.name)

@@ -28,6 +28,12 @@ struct CaseRunner {
       try target.prepareHold()
       return try runStaged(one, target, limits, numbers, depth ?? plan.depth, afterTrial)
     case .race: return try runRace(one, target, limits, numbers, depth ?? plan.depth, afterTrial)
+    case .free:
+      let free = try Free(
+        one, target, pattern: pattern, seed: plan.seed.value, patience: Self.patience, makeEngine: engine(one)
+      )
+      defer { free.close() }
+      return try repeated(limits, nil, afterTrial) { _ in try free.next() }
     }
   }
 

@@ -70,10 +70,10 @@ public struct Plan: Sendable, Equatable {
       CaseLimits(
         trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 60 : 86_400),
         losses: stopAfterLosses)
-    case .race:
+    case .race, .free:
       CaseLimits(
-        trials: trials ?? .max, seconds: time ?? (trials == nil ? 0.5 : 86_400),
-        patientSeconds: time == nil ? patience : nil, exposures: minimumExposures(.race),
+        trials: trials ?? .max, seconds: time ?? (trials == nil ? schedule == .race ? 0.5 : 2 : 86_400),
+        patientSeconds: time == nil ? patience : nil, exposures: minimumExposures(schedule),
         losses: stopAfterLosses)
     }
   }

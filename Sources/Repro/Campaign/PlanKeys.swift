@@ -43,8 +43,10 @@ extension PlanKey {
         return nil
       }, write: { $0.selection.targets.map(\.description) }),
     list(
-      "schedule", "staged: the I/O is held in flight; race: threads run free. Repeatable; both if not given.",
-      \.selection.schedules, Schedule.init(rawValue:), print: \.rawValue, of: "staged, race"),
+      "schedule",
+      "staged: the I/O is held in flight; race: threads run free; free: several readers and all hazards at once. "
+        + "Repeatable; all if not given.",
+      \.selection.schedules, Schedule.init(rawValue:), print: \.rawValue, of: "staged, race, free"),
     list(
       "cases", "Single cases, by their names; no other axis counts then.", \.selection.cases,
       CaseName.init(_:), print: \.description, of: "the cases of 'repro list --cases'"),

@@ -58,6 +58,8 @@ public struct EngineKind: Part {
     case workers
     /// Attaching takes the pages, for as long as they are attached (FOLL_PIN | FOLL_LONGTERM).
     case registers
+    /// It works at the descriptor's position, which all who share the descriptor set.
+    case seeks
   }
 
   /// The name: `pread`.

@@ -58,6 +58,10 @@ protocol Hazard: AnyObject, Sendable {
   var replacesFrames: Bool { get }
   /// Whether another thread may store to the pages while the hazard acts.
   var toleratesStores: Bool { get }
+  /// Whether it acts on all pages of the process whichever it is given, as fork does.
+  var concernsProcess: Bool { get }
+  /// Whether it compares the pages with others that it made like them: only pages that nobody stores to will do.
+  var needsTwins: Bool { get }
   /// What damage is called that only shows after ``settle(_:)``; nil for what the verifier calls it.
   var lossOnSecondLook: Damage.Kind? { get }
 }
@@ -67,6 +71,8 @@ extension Hazard {
   var givesUp: Bool { false }
   var replacesFrames: Bool { false }
   var toleratesStores: Bool { true }
+  var concernsProcess: Bool { false }
+  var needsTwins: Bool { false }
   var lossOnSecondLook: Damage.Kind? { nil }
 
   func prepare(_ pages: PagesUnderIO) throws(KernelError) {}

@@ -4,6 +4,8 @@ public enum Schedule: String, Sendable, Codable, CaseIterable {
   case staged
   /// Threads run free; only their start is steered.
   case race
+  /// Several readers and every hazard, each on a thread of its own, and nobody waits.
+  case free
 }
 
 /// Who acts on the page after the hazard.
@@ -108,6 +110,8 @@ public struct Scenario: Part {
   /// Whether it is raced when nobody names scenarios or schedules: a race takes its time, and says less than
   /// the staged trials.
   public let isRacedUnasked: Bool
+  /// What acts in the free schedule, each on a thread of its own; empty for what has no place there.
+  let agents: [Agent]
   /// The names of the two scenarios whose hazards follow each other here, for a pair that was generated.
   let pair: [String]
   /// The hazard in C; nil for what ``CExport`` can't write.
@@ -121,7 +125,7 @@ public struct Scenario: Part {
     settings: [Setting] = [],
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
     losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, isRacedUnasked: Bool = false,
-    c: CFragment? = nil, pair: [String] = [],
+    c: CFragment? = nil, pair: [String] = [], runsFree: Bool = false, agents: [Agent] = [],
     then more: [HazardMaker] = [], hazard: @escaping HazardMaker
   ) {
     self.name = name
@@ -141,6 +145,7 @@ public struct Scenario: Part {
     self.pair = pair
     self.c = c
     makeHazards = [hazard] + more
+    self.agents = runsFree ? [Agent(name, make: hazard)] : agents
   }
 
   private init(writeControlOf scenario: Scenario) {
@@ -160,8 +165,30 @@ public struct Scenario: Part {
     isRacedUnasked = false
     pair = []
     c = nil
+    agents = []
     makeHazards = scenario.makeHazards
   }
+
+  /// One hazard of the free schedule.
+  struct Agent: Sendable {
+    /// What the log of a page calls it.
+    let name: String
+    private let needs: [Need]
+    let make: HazardMaker
+
+    /// - Parameter needs: what it can't do without; it is left out where that is missing.
+    init(_ name: String, needs: [Need] = [], make: @escaping HazardMaker) {
+      self.name = name
+      self.needs = needs
+      self.make = make
+    }
+
+    /// Why it can't act here, or nil.
+    var missing: String? { needs.lazy.compactMap { $0.missing() }.first }
+  }
+
+  /// Whether it is several hazards that act all at once, which only the free schedule does.
+  var isCombined: Bool { agents.count > 1 }
 
   /// The memory that it uses when nobody says which: the first that will do.
   var usualMemory: MemoryKind {

@@ -3,12 +3,12 @@ import Glibc
 
 extension TargetKind {
   /// An unnamed file on a disk with ext4.
-  public static let ext4 = mounted("ext4", .block, [.race, .staged])
+  public static let ext4 = mounted("ext4", .block, [.race, .staged, .free])
   /// An unnamed file on a disk with xfs.
-  public static let xfs = mounted("xfs", .block, [.race, .staged])
+  public static let xfs = mounted("xfs", .block, [.race, .staged, .free])
   /// An unnamed file on a disk with btrfs, which takes pages with faults disabled and at a fault lets go of
   /// those that it has: no fault can hold its I/O.
-  public static let btrfs = mounted("btrfs", .btrfs, [.race])
+  public static let btrfs = mounted("btrfs", .btrfs, [.race, .free])
 
   /// What has to be mounted, and where, for the kind's cases; nil for kinds that mount nothing. Guests get a
   /// disk of that file system.

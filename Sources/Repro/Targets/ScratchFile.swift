@@ -7,7 +7,7 @@ extension TargetKind {
   public static let scratch = TargetKind(
     "scratch",
     "a folder (gets an unnamed file), a new file or a block device; runs free, or is held by a fault",
-    schedules: [.race, .staged], path: nil, takesPath: true, holdsByFault: true, c: ScratchFile.c
+    schedules: [.race, .staged, .free], path: nil, takesPath: true, holdsByFault: true, c: ScratchFile.c
   ) { spec, pattern throws(TargetError) in
     do throws(TargetError) {
       return try ScratchFile(

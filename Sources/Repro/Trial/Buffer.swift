@@ -17,9 +17,19 @@ final class Buffer: Sendable {
   ///   - pieceLength: bytes of a piece, whole pages: those before the last one make the I/O longer.
   ///   - alignment: what the target wants of lengths and addresses.
   ///   - touchLength: bytes that the CPU stores to at the end of each piece.
-  init(
+  convenience init(
     _ kind: MemoryKind, _ scenario: Scenario, depth: Int, pieceLength: Int, alignment: Int, touchLength: Int,
     pattern: Pattern
+  ) throws(KernelError) {
+    try self.init(
+      try kind.make(depth, pieceLength), scenario, depth: depth, pieceLength: pieceLength,
+      alignment: alignment, touchLength: touchLength, pattern: pattern)
+  }
+
+  /// The same in memory that is there already.
+  init(
+    _ memory: any Memory, _ scenario: Scenario, depth: Int, pieceLength: Int, alignment: Int,
+    touchLength: Int, pattern: Pattern
   ) throws(KernelError) {
     self.depth = depth
     self.pattern = pattern
@@ -28,7 +38,7 @@ final class Buffer: Sendable {
     layout = Layout(
       direction, length: pieceLength, pageSize: kernelPageSize, alignment: alignment,
       touchLength: toucher == .secondRead ? nil : touchLength)
-    memory = try kind.make(depth, pieceLength)
+    self.memory = memory
     pageMap = try PageMap()
   }
 
@@ -87,6 +97,19 @@ final class Buffer: Sendable {
         "the target's blocks are as large as a page, so no part is left to a second read")
     }
     try memory.renew()
+    return again(number, pages(schedule, timeline, patience), target: target)
+  }
+
+  /// The pages under I/O.
+  func pages(_ schedule: Schedule, _ timeline: Timeline, _ patience: Nanoseconds) -> PagesUnderIO {
+    let pageStart = layout.length - kernelPageSize
+    return PagesUnderIO(
+      memory: memory, addresses: (0..<depth).map { piece($0) + pageStart }, stride: memory.stride,
+      size: kernelPageSize, schedule: schedule, timeline: timeline, pageMap: pageMap, patience: patience)
+  }
+
+  /// Fills the pages for a trial, with nothing made anew.
+  func again(_ number: Int, _ pages: PagesUnderIO, target: any Target) -> Setup {
     let ioLength = layout.io.count
     let secondLength = toucher == .secondRead ? layout.touch.count : 0
     let (offset, content) = target.place(
@@ -101,10 +124,6 @@ final class Buffer: Sendable {
       segments: (0..<depth).map {
         Segment(memory: piece($0) + layout.touch.lowerBound, length: secondLength)
       }, offset: offset + Int64(ioLength * depth))
-    let pageStart = layout.length - kernelPageSize
-    let pages = PagesUnderIO(
-      memory: memory, addresses: (0..<depth).map { piece($0) + pageStart }, stride: memory.stride,
-      size: kernelPageSize, schedule: schedule, timeline: timeline, pageMap: pageMap, patience: patience)
     let setup = Setup(
       number: number, transfer: transfer, second: second, content: content, fill: fill, pages: pages)
     if memory.isFilled {
