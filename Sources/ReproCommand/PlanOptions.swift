@@ -73,6 +73,8 @@ struct PlanOptions: ParsableArguments {
   @OptionGroup var parts: PartOptions
   @Flag(help: help("all")) var all = false
   @Option(help: help("depth")) var depth: [String] = []
+  @Option(help: help("bytes")) var bytes: [String] = []
+  @Option(name: .customLong("parts"), help: help("parts")) var segments: [String] = []
   @Option(help: help("trials")) var trials: [String] = []
   @Option(help: help("time")) var time: [String] = []
   @Option(help: help("seed")) var seed: [String] = []
@@ -88,7 +90,8 @@ struct PlanOptions: ParsableArguments {
     try parts.apply(to: &plan)
     plan.selection.isExhaustive = all
     for (key, values) in [
-      ("depth", depth), ("trials", trials), ("time", time), ("seed", seed), ("min-exposures", minExposures),
+      ("depth", depth), ("bytes", bytes), ("parts", segments), ("trials", trials), ("time", time),
+      ("seed", seed), ("min-exposures", minExposures),
       ("stop-after-losses", stopAfterLosses), ("confidence", confidence),
     ] { try plan.setOption(key, values) }
     try requireMeeting(plan)

@@ -16,6 +16,7 @@
 
 /* Volatile access: the kernel or another thread is the other party. */
 void ck_store64(void *at, uint64_t value);
+void ck_store8(void *at, uint8_t value);
 uint64_t ck_load64(const void *at);
 uint8_t ck_load8(const void *at);
 /* Nothing read before this call may stand in for a read after it. */
@@ -50,6 +51,8 @@ ssize_t ck_pwritev2(int fd, const struct iovec *parts, int count, int64_t offset
 int ck_memfd(const char *name);
 /* move_pages(2) of this process's pages; status[i] is a node, or -errno. Null nodes only ask. */
 int ck_move_pages(size_t count, void **pages, const int *nodes, int *status);
+/* The same of one page of another process, whoever maps it (MPOL_MF_MOVE_ALL); needs CAP_SYS_NICE. */
+int ck_move_page_of(int pid, void *page, const int *node, int *status);
 /* Minor faults of the calling thread so far (getrusage(2), ru_minflt). */
 long ck_thread_faults(void);
 int ck_swapon(const char *path);

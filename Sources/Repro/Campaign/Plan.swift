@@ -28,6 +28,8 @@ public struct Plan: Sendable, Equatable {
   public var selection: Selection
   /// Pages under one hazard.
   public var depth = 1
+  /// How much of memory an I/O covers, and in how many segments.
+  public var shape = Shape()
   /// Trials a case; nil leaves it to the time, or the schedule's default.
   public var trials: Int?
   /// Seconds a case; nil for the schedule's default.

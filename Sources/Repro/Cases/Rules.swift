@@ -47,16 +47,23 @@ extension Case {
     },
     { one, depth in
       guard one.schedule == .free else {
-        return one.scenario.isCombined
-          ? "\(one.scenario.name), \(one.schedule): its hazards act all at once, on threads of their own"
+        return one.scenario.isFreeOnly
+          ? "\(one.scenario.name), \(one.schedule): its agents act all the time, on threads of their own"
           : nil
       }
       if one.scenario.agents.isEmpty {
         return "\(one.scenario.name), free: its steps have an order, or what it does others must not meet"
       }
-      if depth > 1 { return "free, at depth \(depth): \(Free.pageCount) pages are under I/O at once anyway" }
-      if one.memory.isState { return "\(one.memory.name), free: nothing waits until a page is in a state" }
-      if one.memory.maximumDepth < Free.pageCount {
+      if depth > 1 {
+        return "free, at depth \(depth): \(Schedule.freePages) pages are endangered at once anyway"
+      }
+      if one.memory.isState {
+        return "\(one.memory.name), free: what the agents do all the time ends the state"
+      }
+      if one.scenario.isLiteral, one.target.kind.alignment > Pattern.blockSize {
+        return "\(one.scenario.name) on \(one.target.kind.name): it reads 512 bytes"
+      }
+      if one.memory.maximumDepth < Schedule.freePages {
         return "\(one.memory.name), free: it gives \(one.memory.maximumDepth) pages at most"
       }
       if one.engine.traits.contains(.registers) {

@@ -218,8 +218,43 @@ extension Scenario {
         Agent("move_pages", needs: [.twoNodes]) { _ throws(KernelError) in MovePagesHazard() },
         Agent("ksm", needs: [.ksm], make: merge),
         Agent("pageout", needs: [.swap]) { _ throws(KernelError) in PageoutHazard() },
-      ], hazard: forkAndExit)
+      ], hazard: forkAndExit),
+    Scenario(
+      "recipe-2008",
+      "the recipe of 2008 to the letter: 512 bytes of 0xff read over zeros, one-byte stores, forks",
+      drawing: recipeDrawing, guards: ForkHazard.guards, needs: [.pageFrames],
+      memory: [.mergeable, .swappable],
+      isRacedUnasked: true,
+      agents: [Agent("fork", make: forkAndExit)], isLiteral: true, hazard: forkAndExit),
+    Scenario(
+      "move_pages-always", "memory is migrated back and forth all the time, and nobody stores to it",
+      steps: .held(.none), drawing: MovePagesHazard.drawing, guards: [.migrationCounts],
+      needs: [.twoNodes, .pageFrames], settings: Migration.settings, memory: [.mergeable, .swappable],
+      isRacedUnasked: true,
+      agents: [Agent("move_pages") { _ throws(KernelError) in MovePagesHazard() }]
+    ) { _ throws(KernelError) in MovePagesHazard() },
+    Scenario(
+      "swap-in-move",
+      "the read's page fault, and a second process's, bring the page back while it is migrated",
+      steps: .held(.none), drawing: SwapInMoveHazard.drawing, guards: SwapInMoveHazard.guards,
+      needs: [.twoNodes, .pageFrames, .swap], settings: Migration.settings + [.swap],
+      memory: [.mergeable, .swappable],
+      losses: [.lostRead, .torn, .stale, .foreign, .zeroed, .pagesLeaked],
+      isRacedUnasked: true,
+      agents: [Agent("move_pages") { _ throws(KernelError) in try SwapInMoveHazard() }]
+    ) { _ throws(KernelError) in try SwapInMoveHazard() },
   ]
+
+  private static let recipeDrawing = """
+    reader                        kernel                       forker / store thread
+    512 bytes of buf are 0
+    read(fd, buf, 512) -------->  takes P1 behind buf
+                                                               fork(): P1 shared, write-protected
+                                                               a byte of buf's page: copy-on-write,
+                                                               buf is P2, P1 is the child's
+                                  512 bytes of 0xff into P1
+    verify: buf is still 0: LOST READ
+    """
 
   private static let combinedDrawing = """
     readers            fork          move_pages    ksmd          pageout       store        verifier
@@ -258,5 +293,5 @@ extension Scenario {
   }
 
   /// One write control a kind of hazard: the steps without a write's meaning are left out.
-  private var hasWriteControl: Bool { steps == .held() && makeHazards.count == 1 && !isCombined }
+  private var hasWriteControl: Bool { steps == .held() && makeHazards.count == 1 && !isFreeOnly }
 }

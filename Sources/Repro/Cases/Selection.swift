@@ -130,7 +130,7 @@ public struct Selection: Sendable, Equatable {
       let isUnasked = schedule != .staged && schedules.isEmpty && scenarios.isEmpty && !isExhaustive
       if isUnasked && !scenario.isRacedUnasked && targets.isEmpty { continue }
       // Of single hazards it tells what their race tells.
-      if schedule == .free && schedules.isEmpty && !isExhaustive && !scenario.isCombined { continue }
+      if schedule == .free && schedules.isEmpty && !isExhaustive && !scenario.isFreeOnly { continue }
       let usual = place(TargetSpec(TargetKind.usual(for: schedule)))
       // A named target names its schedule too, unless that is named itself.
       let fits = (schedules.isEmpty ? targets.filter { $0.kind.schedules.contains(schedule) } : targets).map(

@@ -24,6 +24,8 @@ public struct Damage: Sendable, Codable, Equatable {
     case lostAfterSwap = "lost after swap"
     /// Right whenever it was looked at, until the kernel took the page and gave it back.
     case lostAfterReclaim = "lost after reclaim"
+    /// Pages that are nobody's were left when all who had them were gone.
+    case pagesLeaked = "pages leaked"
   }
 
   /// Which part of the buffer (or of whose view of it) is damaged.

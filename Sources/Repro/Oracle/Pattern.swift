@@ -8,6 +8,10 @@ public enum Origin: UInt64, Sendable {
   case store = 3
   /// The kernel, which clears new memory: all words are 0, and name nothing.
   case zeros = 0
+  /// The recipe of 2008, whose file is all 0xff.
+  case ones = 4
+  /// The same: a CPU store of one byte, the last one of a word of zeros.
+  case byte = 5
 }
 
 extension Origin: CaseIterable {
@@ -34,6 +38,8 @@ public struct Stamp: Sendable, Hashable {
 
   /// Memory that nobody wrote to.
   static let zeros = Stamp(.zeros, generation: 0, block: 0)
+  /// Memory with all bits set.
+  static let ones = Stamp(.ones, generation: 0, block: 0)
 }
 
 /// Data that names itself: each 8-byte word is a bijection of (origin, generation, block, word
@@ -68,12 +74,18 @@ public struct Pattern: Sendable {
     private let first: UInt64
     private let block: UInt64
     private let key: UInt64
-    /// All bits, or none for zeros.
+    /// All bits; none for words that name nothing, which are `constant`.
     private let mask: UInt64
+    private let constant: UInt64
 
     @inline(__always)
     init(_ stamp: Stamp, key: UInt64) {
-      mask = stamp.origin == .zeros ? 0 : .max
+      switch stamp.origin {
+      case .file, .fill, .store: (mask, constant) = (.max, 0)
+      case .zeros: (mask, constant) = (0, 0)
+      case .ones: (mask, constant) = (0, .max)
+      case .byte: (mask, constant) = (0, UInt64(truncatingIfNeeded: stamp.block) << 56)
+      }
       first = stamp.origin.rawValue << 51 | UInt64(truncatingIfNeeded: stamp.generation) << 27
       block = UInt64(truncatingIfNeeded: stamp.block)
       self.key = key
@@ -85,7 +97,7 @@ public struct Pattern: Sendable {
       let name = first | block << 6 | offset % UInt64(Pattern.blockSize) / 8
       var x = (name << Pattern.checkBits | Pattern.check(name)) ^ key
       x = (x ^ (x >> 32)) &* Pattern.multiplier
-      return (x ^ (x >> 32)) & mask
+      return (x ^ (x >> 32)) & mask | constant
     }
   }
 
@@ -99,7 +111,7 @@ public struct Pattern: Sendable {
     x = (x ^ (x >> 32)) ^ key
     let name = x >> Self.checkBits
     guard x & (1 << Self.checkBits - 1) == Self.check(name), let origin = Origin(rawValue: name >> 51),
-      origin != .zeros
+      Origin.allCases.contains(origin)
     else { return nil }
     let generation = Int(name >> 27) & Self.generationMask
     let block = Int(name >> 6) & Self.blockMask

@@ -8,8 +8,15 @@ public enum Schedule: String, Sendable, Codable, CaseIterable {
   case free
 }
 
+extension Schedule {
+  /// Readers of the free schedule, and pages that each reads in turn.
+  static let (freeReaders, pagesOfReader) = (6, 3)
+  /// All of them.
+  static let freePages = freeReaders * pagesOfReader
+}
+
 /// Who acts on the page after the hazard.
-public enum Toucher: String, Sendable, Codable {
+public enum Toucher: String, Sendable, Codable, CaseIterable {
   /// A CPU store by this process, to bytes that the I/O does not cover.
   case store
   /// The same by a thread on another CPU, whose TLB has the page from before the hazard: a translation that
@@ -112,6 +119,11 @@ public struct Scenario: Part {
   public let isRacedUnasked: Bool
   /// What acts in the free schedule, each on a thread of its own; empty for what has no place there.
   let agents: [Agent]
+  /// Whether nothing but the free schedule can run it: its agents act all the time, several at once.
+  let isFreeOnly: Bool
+  /// Whether bytes are those of the recipe of 2008: 0xff is read over zeros, 512 bytes at once, and stores are of one
+  /// byte.
+  let isLiteral: Bool
   /// The names of the two scenarios whose hazards follow each other here, for a pair that was generated.
   let pair: [String]
   /// The hazard in C; nil for what ``CExport`` can't write.
@@ -126,7 +138,7 @@ public struct Scenario: Part {
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
     losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, isRacedUnasked: Bool = false,
     c: CFragment? = nil, pair: [String] = [], runsFree: Bool = false, agents: [Agent] = [],
-    then more: [HazardMaker] = [], hazard: @escaping HazardMaker
+    isLiteral: Bool = false, then more: [HazardMaker] = [], hazard: @escaping HazardMaker
   ) {
     self.name = name
     self.summary = summary
@@ -146,6 +158,8 @@ public struct Scenario: Part {
     self.c = c
     makeHazards = [hazard] + more
     self.agents = runsFree ? [Agent(name, make: hazard)] : agents
+    isFreeOnly = !agents.isEmpty
+    self.isLiteral = isLiteral
   }
 
   private init(writeControlOf scenario: Scenario) {
@@ -166,6 +180,8 @@ public struct Scenario: Part {
     pair = []
     c = nil
     agents = []
+    isFreeOnly = false
+    isLiteral = false
     makeHazards = scenario.makeHazards
   }
 
@@ -186,9 +202,6 @@ public struct Scenario: Part {
     /// Why it can't act here, or nil.
     var missing: String? { needs.lazy.compactMap { $0.missing() }.first }
   }
-
-  /// Whether it is several hazards that act all at once, which only the free schedule does.
-  var isCombined: Bool { agents.count > 1 }
 
   /// The memory that it uses when nobody says which: the first that will do.
   var usualMemory: MemoryKind {

@@ -24,7 +24,7 @@ extension TargetKind {
 /// A file or block device of known content, open for direct I/O: the race schedule's target.
 ///
 /// The first half is read, the second half is written, so that a write never changes what a
-/// later read must find.
+/// later read must find. Behind them is a page of 0xff.
 final class ScratchFile: Target, @unchecked Sendable {  // immutable after init, but for close
   /// Where it is when nobody names a place: on disk, unlike /tmp of many machines.
   static let standardFolder = "/var/tmp"
@@ -67,6 +67,7 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
       if self.path == .btrfs { _ = ck_no_checksums(descriptor) }
       alignment = try Self.directAlignment(of: descriptor, path)
       try Self.write(pattern, to: descriptor, bytes: 2 * half, path)
+      try Self.writeOnes(to: descriptor, at: 2 * half, path)
       try Self.requireDirect(descriptor, path)
     } catch {
       Glibc.close(descriptor)
@@ -96,9 +97,12 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
 
   func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp) {
     let unit = max(alignment, Pattern.blockSize)
-    let offset = trial % Self.places * (half / Self.places) / unit * unit + (direction == .read ? 0 : half)
+    let place = min(trial % Self.places * (half / Self.places), half - length)
+    let offset = max(0, place) / unit * unit + (direction == .read ? 0 : half)
     return (Int64(offset), Stamp(.file, generation: 0, block: offset / Pattern.blockSize))
   }
+
+  var onesOffset: Int64? { Int64(2 * half) }
 
   func readBack(
     offset: Int64, into buffer: UnsafeMutableRawPointer, length: Int
@@ -196,8 +200,9 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     _ pattern: Pattern, to descriptor: CInt, bytes: Int, _ path: String
   ) throws(TargetError) {
     var room: UInt64 = 0
-    if ck_block_device_bytes(descriptor, &room) == 0, room < UInt64(bytes) {
-      throw .tooSmall(path, bytes: Int(room), needed: bytes)
+    let needed = bytes + onesLength
+    if ck_block_device_bytes(descriptor, &room) == 0, room < UInt64(needed) {
+      throw .tooSmall(path, bytes: Int(room), needed: needed)
     }
     let chunk = 1 << 20
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: chunk, alignment: kernelPageSize)
@@ -209,6 +214,17 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
       if count == length { continue }
       let error = count < 0 ? KernelError.last("write") : KernelError("write", .noSpace)
       throw error.errno == .noSpace ? .full(path, needed: bytes) : .unusable(path, error)
+    }
+  }
+
+  private static let onesLength = 4096
+
+  private static func writeOnes(to descriptor: CInt, at offset: Int, _ path: String) throws(TargetError) {
+    let buffer = UnsafeMutableRawPointer.allocate(byteCount: onesLength, alignment: kernelPageSize)
+    defer { buffer.deallocate() }
+    memset(buffer, 0xff, onesLength)
+    if pwrite(descriptor, buffer, onesLength, off_t(offset)) != onesLength {
+      throw .unusable(path, .last("write"))
     }
   }
 

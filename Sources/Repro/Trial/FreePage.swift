@@ -132,10 +132,16 @@ final class FreePage: Sendable {
     state.withLock {
       guard let setup = $0.setup, $0.phase == .inFlight || whenSettled && $0.phase == .settled else { return }
       $0.rounds += 1
-      let stamp = Stamp(
-        .store, generation: setup.number + 1, block: word * Buffer.rounds + $0.rounds % Buffer.rounds)
       let at = buffer.layout.touch.lowerBound + word * 8
-      ck_store64(buffer.piece(0) + at, buffer.pattern.word(stamp, at: at))
+      let stamp: Stamp
+      if judge.scenario.isLiteral {
+        stamp = Stamp(.byte, generation: 0, block: 1 + $0.rounds % 255)
+        ck_store8(buffer.piece(0) + at + 7, UInt8(stamp.block))
+      } else {
+        stamp = Stamp(
+          .store, generation: setup.number + 1, block: word * Buffer.rounds + $0.rounds % Buffer.rounds)
+        ck_store64(buffer.piece(0) + at, buffer.pattern.word(stamp, at: at))
+      }
       $0.words[word] = stamp
     }
   }
@@ -204,7 +210,8 @@ final class FreePage: Sendable {
       },
       damage: state.findings.damage,
       isExplained: state.findings.kinds.isSubset(of: judge.scenario.losses),
-      frameBefore: state.log.events.first { $0.end >= window.started }?.frame, frameAfter: state.endFrame,
+      frameBefore: state.log.events.first { $0.end >= window.started && $0.frame != nil }?.frame,
+      frameAfter: state.endFrame,
       offset: setup.transfer.offset, length: setup.transfer.length,
       timeline: isLost ? timeline(state, window) : [])
   }

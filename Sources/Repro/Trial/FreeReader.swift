@@ -82,6 +82,8 @@ final class FreeReader: Sendable {
     page.publish(setup, at: filled)
     io.start(setup.transfer, timeline)
     guard let completion = io.finish(timeout: patience) else { throw TrialError.hung }
+    // It may be on swap; the verifier brings it back anyway.
+    _ = ck_load8(page.pages.addresses[0])
     let frame = try page.pages.entries()[0].frame
     page.settle(
       PageLog.Window(started: completion.started, submitted: completion.submitted, ended: completion.ended),

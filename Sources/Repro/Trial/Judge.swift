@@ -57,6 +57,7 @@ struct Judge {
       let io = buffer.direction == .read ? content : fill
       var expectations = [
         Expectation(.io, clamp(layout.settled), expected: io, previous: fill, or: instead),
+        Expectation(.untouched, clamp(layout.lead), expected: fill, previous: fill, or: instead),
         Expectation(.untouched, clamp(layout.untouched), expected: fill, previous: fill, or: instead),
       ]
       // A store inside of a read may lose against the data: either is right there.
@@ -159,8 +160,9 @@ struct Judge {
     guard let space = readBackBuffer?.base else { return [] }
     let layout = buffer.layout
     var damage: [Damage] = []
-    for (page, place) in setup.transfer.placed.enumerated() {
-      try target.readBack(offset: place.offset, into: space, length: layout.io.count)
+    for page in 0..<buffer.depth {
+      let offset = setup.transfer.offset + Int64(page * layout.io.count)
+      try target.readBack(offset: offset, into: space, length: layout.io.count)
       let (content, fill) = (buffer.content(setup, page), buffer.fill(setup, page))
       damage += verifier.damage(
         in: space,

@@ -97,7 +97,7 @@ struct PlanTextTests {
       ),
       ("engine=", "engine=: a name is needed"),
       ("memory=disk", "memory=disk: one of \(memories) is needed"),
-      ("schedule=never", "schedule=never: one of staged, race is needed"),
+      ("schedule=never", "schedule=never: one of staged, race, free is needed"),
       ("target=", "target=: a target or a path"),
       ("target=held+write", "target=held+write: a target or a path"),
       ("depth=0", "depth=0: a whole number from 1 to 256 is needed"),
