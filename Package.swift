@@ -14,6 +14,7 @@ let package = Package(
   products: [
     .executable(name: "repro", targets: ["ReproCommand"]),
     .executable(name: "oneshot", targets: ["OneShot"]),
+    .executable(name: "bench", targets: ["ReproBench"]),
     .library(name: "Repro", targets: ["Repro"]),
     .library(name: "ReproLab", targets: ["ReproLab"]),
   ],
@@ -23,6 +24,7 @@ let package = Package(
     .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
     .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/google/swift-benchmark", exact: "0.1.2"),
   ],
   targets: [
     .systemLibrary(name: "CLibaio", providers: [.apt(["libaio-dev"])]),
@@ -56,6 +58,15 @@ let package = Package(
       name: "ReproCommand",
       dependencies: [
         "Repro", "ReproLab", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "ReproBench",
+      dependencies: [
+        "Repro", "ReproLab", "CKernel", system,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "Benchmark", package: "swift-benchmark"),
       ],
       swiftSettings: strict),
     .target(name: "TestHost", path: "Tests/TestHost", swiftSettings: strict),

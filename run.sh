@@ -10,7 +10,10 @@
 #   ./run.sh install [--prefix FOLDER]     build; the command, its man page and completions, to /usr/local
 #   ./run.sh uninstall [--prefix FOLDER]   removes what that put there
 #   ./run.sh faults [NAME...]     plants faults in a copy of the sources, which the tests must catch
+#   ./run.sh bench [NAME...]      build, then benchmarks beside their limits and a C program (minutes)
 #   ./run.sh mutants [OPTION...]  build, then `repro mutants OPTION...`: kernels with one guard removed each
+#   ./run.sh fleet-test           8 shards of the staged suite as jobs of a Slurm of one node, which is started
+#                                 for it; also a shard that is killed, and one that never runs
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -18,7 +21,7 @@ cd "$(dirname "$0")"
 static_folder=.build-static
 python_folder=.build-python
 # Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
-guest_tests=28
+guest_tests=29
 
 say() { printf '+ %s\n' "$*" >&2; }
 
@@ -44,6 +47,15 @@ install_missing() {
   missing=()
 }
 
+# A Slurm of one node, for the tests of fleets. Its daemons are never started but by Tests/slurm-node.
+need_slurm() {
+  need slurmctld /usr/sbin/slurmctld
+  need slurmd /usr/sbin/slurmd
+  need slurm-client /usr/bin/sbatch
+  need munge /usr/sbin/munged
+  install_missing
+}
+
 need_build() {
   need libaio-dev /usr/include/libaio.h
   need libsqlite3-dev /usr/include/sqlite3.h
@@ -61,6 +73,7 @@ need_guests() {
   need e2fsprogs /usr/sbin/mkfs.ext4
   need xfsprogs /usr/sbin/mkfs.xfs
   need btrfs-progs /usr/bin/mkfs.btrfs /usr/sbin/mkfs.btrfs
+  need busybox-static /usr/share/doc/busybox-static
   install_missing
 }
 
@@ -102,10 +115,19 @@ need_readers() {
   need fonts-dejavu-core /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
   install_missing
   export REPRO_PYTHON="$PWD/$python_folder/bin/python"
-  "$REPRO_PYTHON" -c 'import junitparser, kcidb_io, libkirk, tap' 2> /dev/null && return
+  export REPRO_LAVA="$PWD/$python_folder/lava/usr/lib/python3/dist-packages"
+  "$REPRO_PYTHON" -c 'import junitparser, kcidb_io, libkirk, tap, voluptuous, yaml' 2> /dev/null \
+    && [ -e "$REPRO_LAVA/lava_common" ] && return
   quietly python3 -m venv "$python_folder"
   quietly "$REPRO_PYTHON" -m pip install --disable-pip-version-check junitparser==3.2.0 \
-    kcidb-io==141 kirk==4.2.0 tap.py==3.2.1
+    kcidb-io==141 kirk==4.2.0 tap.py==3.2.1 voluptuous==0.15.2 pyyaml==6.0.2
+  # LAVA's schema is no package of PyPI's: Debian's, unpacked and not installed.
+  (
+    cd "$python_folder"
+    rm -rf lava lava-common_*.deb
+    quietly apt-get download lava-common
+    dpkg -x lava-common_*.deb lava
+  )
 }
 
 # Builds quietly; shows the log only of a build that failed.
@@ -192,6 +214,15 @@ decide() {
   [ "$wrong" -eq 0 ]
 }
 
+fleet_test() {
+  need_build
+  need_slurm
+  build
+  say swift build, swift test
+  swift build --build-tests --quiet
+  REPRO_SLURM=1 swift test --skip-build --no-parallel --filter SlurmRunTests
+}
+
 soak() {
   need_guests
   build
@@ -256,6 +287,7 @@ case "${1:-}" in
     shift
     if [ "$command" = install ]; then install_all "$@"; else uninstall "$@"; fi
     ;;
+  fleet-test) fleet_test ;;
   soak) soak "${2:-100}" ;;
   test) run_tests "${2:-}" ;;
   architectures)
@@ -276,6 +308,14 @@ case "${1:-}" in
     need_guests
     build
     exec .build/release/repro matrix "$@"
+    ;;
+  bench)
+    shift
+    need gcc /usr/bin/gcc
+    need_guests
+    build
+    quietly swift build -c release --product bench --static-swift-stdlib
+    exec .build/release/bench "$@"
     ;;
   mutants)
     shift

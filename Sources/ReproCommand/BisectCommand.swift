@@ -62,7 +62,9 @@ struct BisectCommand: AsyncParsableCommand {
         looksForFix: fixed, confidence: confidence, rates: try LossRates(path: one.ratesPath),
         accelerator: guest.accelerator)
       let plan = try step.plan(try one.selection(schedule, target: target), seed: .random)
-      outcome = try await guest.run(guest.session(kernel, plan, .bisect), Silence())
+      var session = try await guest.session(kernel, plan, .bisect)
+      session.isLean = true
+      outcome = try await guest.run(session, Silence())
     } catch let code as ExitCode {
       throw code
     } catch {

@@ -17,8 +17,11 @@ struct MatrixCommand: AsyncParsableCommand {
   /// How to print the matrix.
   enum Format: String, ExpressibleByArgument, CaseIterable { case table, markdown, json }
 
-  @Option(help: "Kernels, separated by commas.")
-  var kernels: String = KernelProfiles.names.joined(separator: ",")
+  @Option(
+    help: ArgumentHelp(
+      "Kernels, separated by commas, or '\(KernelProfiles.all)': \(KernelProfiles.names.joined(separator: ", "))."
+    ))
+  var kernels: String = KernelProfiles.usualNames.joined(separator: ",")
   @Option(
     help: ArgumentHelp(
       """
@@ -43,7 +46,7 @@ struct MatrixCommand: AsyncParsableCommand {
 
   func run() async throws {
     let plan = try options.plan()
-    let names = kernels.split(separator: ",").map(String.init)
+    let names = try kernelNames()
     if names.isEmpty { throw ValidationError("--kernels names none") }
     let columns = try columns(names)
     if columns.isEmpty { throw ValidationError("none of these architectures has any of these kernels") }
@@ -93,6 +96,14 @@ struct MatrixCommand: AsyncParsableCommand {
     var architecture: Architecture?
 
     var title: String { (architecture.map { "\($0.name) " } ?? "") + kernel }
+  }
+
+  /// What was asked for; `all` is every kernel that has a short name, here or on the architectures named.
+  private func kernelNames() throws -> [String] {
+    guard kernels == KernelProfiles.all else { return kernels.split(separator: ",").map(String.init) }
+    let ofArchitectures = try architectures().flatMap(\.kernels).map(\.name)
+    if ofArchitectures.isEmpty { return KernelProfiles.names }
+    return ofArchitectures.enumerated().filter { ofArchitectures.firstIndex(of: $1) == $0 }.map(\.element)
   }
 
   /// Kernel by kernel, each with the architectures that have it.

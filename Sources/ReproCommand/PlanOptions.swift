@@ -72,6 +72,7 @@ struct PlanOptions: ParsableArguments {
   var scenarios: [String] = []
   @OptionGroup var parts: PartOptions
   @Flag(help: help("all")) var all = false
+  @Option(help: help("shard")) var shard: [String] = []
   @Option(help: help("depth")) var depth: [String] = []
   @Option(help: help("bytes")) var bytes: [String] = []
   @Option(name: .customLong("parts"), help: help("parts")) var segments: [String] = []
@@ -90,16 +91,21 @@ struct PlanOptions: ParsableArguments {
     try parts.apply(to: &plan)
     plan.selection.isExhaustive = all
     for (key, values) in [
-      ("depth", depth), ("bytes", bytes), ("parts", segments), ("trials", trials), ("time", time),
-      ("seed", seed), ("min-exposures", minExposures),
+      ("shard", shard), ("depth", depth), ("bytes", bytes), ("parts", segments), ("trials", trials),
+      ("time", time), ("seed", seed), ("min-exposures", minExposures),
       ("stop-after-losses", stopAfterLosses), ("confidence", confidence),
     ] { try plan.setOption(key, values) }
+    if let shard = plan.selection.shard, seed.isEmpty {
+      throw ValidationError("--shard \(shard): all shards must draw from one seed; give each the same --seed")
+    }
     try requireMeeting(plan)
     return plan
   }
 
   /// - Throws: ValidationError for a target and a schedule that never meet.
   private func requireMeeting(_ plan: Plan) throws {
+    var plan = plan
+    plan.selection.shard = nil  // of many shards, some have no case
     let (cases, excluded) = try plan.expand()
     let targets = plan.selection.targets
     guard cases.isEmpty, excluded.isEmpty || targets.contains(where: { !plan.selection.serves($0) }) else {

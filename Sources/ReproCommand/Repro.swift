@@ -14,7 +14,8 @@ struct ReproCommand: ParsableCommand {
     version: Campaign.version,
     subcommands: [
       RunCommand.self, VMCommand.self, MatrixCommand.self, MutantsCommand.self, BisectCommand.self,
-      CalibrateCommand.self, ReplayCommand.self, ReportCommand.self, StoreCommand.self, RuntestCommand.self,
+      CalibrateCommand.self, SoakCommand.self, MergeCommand.self, ReplayCommand.self, ReportCommand.self,
+      StoreCommand.self, RuntestCommand.self, FleetCommand.self,
       SealCommand.self,
       ExportCommand.self, ListCommand.self, ProbeCommand.self,
       ExplainCommand.self, DoctorCommand.self,

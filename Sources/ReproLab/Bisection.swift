@@ -46,6 +46,7 @@ public struct Bisection: Sendable {
     switch one.schedule {
     case .staged:
       plan.trials = Self.stagedTrials
+      plan.stopAfterLosses = 1
       plan.minimumExposures = Self.stagedTrials / 2
     case .race, .free:
       plan.stopAfterLosses = 1

@@ -1,4 +1,5 @@
 import Foundation
+import Repro
 import TestHost
 import Testing
 
@@ -83,18 +84,68 @@ struct RunnerRunTests {
     #expect(report.results.map(\.status) == ["conf"] && report.stats.skipped == 1)
   }
 
-  /// What the case is, corrupt, kirk would not say: its count is of what the program printed.
+  /// What our own run of each line of the runtest file comes to, as kirk has it.
+  private func own(_ folder: TemporaryFolder) throws -> [String: String] {
+    var statuses: [String: String] = [:]
+    for line in try folder.read("root/runtest/repro").split(separator: "\n") where !line.hasPrefix("#") {
+      let words = line.split(separator: " ").map(String.init)
+      let plan = words.dropFirst(2).filter { !$0.hasPrefix("exit-codes=") }
+      let end = try StartedProgram([StartedProgram.built("oneshot")] + plan + ["format=jsonl"]).finish()
+      let verdicts = try end.output.split(separator: "\n").compactMap { line -> Verdict? in
+        guard case .result(let result) = try JSONDecoder().decode(Event.self, from: Data(line.utf8)) else {
+          return nil
+        }
+        return result.verdict
+      }
+      statuses[words[0]] =
+        switch verdicts.first {
+        case .clean: "pass"
+        case .corrupt: "fail"
+        case .skipped: "conf"
+        case .inconclusive: "warn"
+        case .error, nil: "brok"
+        }
+    }
+    return statuses
+  }
+
+  /// Where kirk's report, its results or its sums, is not what our own runs say.
+  private func differences(_ report: Report, _ own: [String: String]) -> [String] {
+    let kirk = Dictionary(uniqueKeysWithValues: report.results.map { ($0.test_fqn, $0.status) })
+    let cases = Set(kirk.keys).union(own.keys).filter { kirk[$0] != own[$0] }.map {
+      "\($0): kirk says \(kirk[$0] ?? "nothing"), we \(own[$0] ?? "nothing")"
+    }
+    func count(_ status: String) -> Int { own.values.count { $0 == status } }
+    let sums = Report.Stats(
+      passed: count("pass"), failed: count("fail"), broken: count("brok"), skipped: count("conf"),
+      warnings: count("warn"))
+    return cases.sorted() + (report.stats == sums ? [] : ["sums: kirk says \(report.stats), we \(sums)"])
+  }
+
+  @Test("kirk's report is what our own runs say, case by case and in its sums")
+  func agrees() throws {
+    let folder = try folder("ltp", "control-remap", "control-none", "fork", "mprotect", "move_pages")
+    try addOthers(folder)
+    let own = try own(folder)
+    #expect(Set(own.values).isSuperset(of: ["pass", "fail", "warn", "brok"]))
+    let differences = differences(try kirk(folder), own)
+    #expect(differences.isEmpty, "\(differences)")
+  }
+
+  /// kirk's count is of what a program printed.
   @Test("a planted mismatch is seen: a summary that says otherwise")
   func planted() throws {
-    let folder = try folder("ltp", "control-remap")
+    let folder = try folder("ltp", "control-remap", "control-none")
+    let own = try own(folder)
     let path = "root/runtest/repro"
     let liar = "#!/bin/sh\nprintf 'Summary:\\npassed 1\\nfailed 0\\nbroken 0\\nskipped 0\\nwarnings 0\\n'\n"
     try folder.write(liar, to: "root/testcases/bin/liar")
     try FileManager.default.setAttributes(
       [.posixPermissions: 0o755], ofItemAtPath: folder("root/testcases/bin/liar"))
     try folder.write(try folder.read(path).replacing("repro-oneshot", with: "liar"), to: path)
-    let report = try kirk(folder)
-    #expect(report.stats == Report.Stats(passed: 1, failed: 0, broken: 0, skipped: 0, warnings: 0))
+    let differences = differences(try kirk(folder), own)
+    #expect(differences.count == 2, "\(differences)")
+    #expect(differences.first == "control-remap.pread.staged: kirk says pass, we fail")
   }
 
   @Test(

@@ -99,6 +99,9 @@ struct BisectionTests {
     #expect(plan.minimumExposures == needed && plan.stopAfterLosses == 1)
     let other = Bisection(looksForFix: false, confidence: 0.999, rates: rates, accelerator: .kvm)
     #expect(try other.plan(selection, seed: Seed(1)).minimumExposures == nil)
+    selection.schedules = [.staged]
+    let staged = try step().plan(selection, seed: Seed(1))
+    #expect(staged.stopAfterLosses == 1 && staged.minimumExposures == 5 && staged.trials == 10)
     selection.engines = [.pread, .libaio]
     #expect(throws: PlanError.self) { try step().plan(selection, seed: Seed(1)) }
   }

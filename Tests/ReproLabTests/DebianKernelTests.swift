@@ -55,4 +55,35 @@ struct DebianKernelTests {
     let places = apt.options.filter { $0.hasPrefix("Dir::") && !$0.hasSuffix("SourceParts=-") }
     #expect(places.count == 4 && places.allSatisfy { $0.contains("=\(folder.path)") })
   }
+
+  /// What trixie-backports is like for 6.18.15: the image is kept, the list of what is built in is not.
+  @Test func anArchiveMayHaveDroppedTheListOfBuiltInModules() async throws {
+    let folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-test")
+    defer { folder.remove() }
+    let index = folder.appending("debian/dists/sid/main/binary-amd64")
+    try FileManager.default.createDirectory(atPath: index, withIntermediateDirectories: true)
+    let packages = [
+      ("linux-image-x", "linux-base-x (= 1), linux-modules-x"), ("linux-modules-x", "kmod"),
+      ("linux-image-y", "linux-modules-y"),
+    ].map { name, needs in
+      """
+      Package: \(name)
+      Version: 1
+      Architecture: amd64
+      Maintainer: none
+      Filename: pool/\(name).deb
+      Size: 1
+      Depends: \(needs)
+
+      """
+    }
+    try packages.joined(separator: "\n").write(
+      toFile: index + "/Packages", atomically: false, encoding: .utf8)
+    let entry = "deb [trusted=yes allow-insecure=yes] file:\(folder.path)/debian sid main"
+    let apt = try PrivateApt(
+      suite: "sid", folder: folder.path, sources: AptSources(files: [("a.list", entry)]))
+    try await apt.update()
+    #expect(try await apt.closure(of: "linux-image-x") == ["linux-image-x", "linux-modules-x"])
+    await #expect(throws: LabError.self) { try await apt.closure(of: "linux-image-y") }
+  }
 }

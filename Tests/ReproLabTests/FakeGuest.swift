@@ -23,6 +23,7 @@ final class FakeGuest: Sendable {
       #!/bin/sh
       cd \(folder.path)
       echo boot >> boots
+      echo "$*" >> arguments
       n=$(wc -l < boots)
       [ -f console-$n ] || exit 99
       cat console-$n
@@ -53,6 +54,11 @@ final class FakeGuest: Sendable {
   var boots: Int {
     let text = try? String(contentsOfFile: folder.appending("boots"), encoding: .utf8)
     return text?.split(separator: "\n").count ?? 0
+  }
+
+  /// What it was started with, all boots.
+  var arguments: String {
+    (try? String(contentsOfFile: folder.appending("arguments"), encoding: .utf8)) ?? ""
   }
 
   /// A session on it.

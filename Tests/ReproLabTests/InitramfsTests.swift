@@ -36,13 +36,13 @@ struct InitramfsTests {
       let entries = try CPIOArchiveTests.read(initramfs.archive)
       #expect(
         entries.map(\.name) == [
-          "dev", "proc", "sys", "tmp", "mnt", "modules", "dev/console", "init", "plan", "disks",
-          "modules/000-virtio.ko", "modules/001-virtio_blk.ko",
+          "dev", "proc", "sys", "tmp", "mnt", "modules", "dev/console", "init",
+          "modules/000-virtio.ko", "modules/001-virtio_blk.ko", "plan", "disks",
         ])
       #expect(entries[7].mode == 0o100755 && entries[7].contents == FakeELF.executable(interpreter: false))
-      #expect(entries[8].contents == Array("do it\n".utf8))
-      #expect(entries[9].contents == Array("/dev/vdc ext4 /mnt/here\n".utf8))
-      #expect(entries[11].contents == FakeELF.module(info: ["depends=virtio"]))
+      #expect(entries[9].contents == FakeELF.module(info: ["depends=virtio"]))
+      #expect(entries[10].contents == Array("do it\n".utf8))
+      #expect(entries[11].contents == Array("/dev/vdc ext4 /mnt/here\n".utf8))
     }
   }
 

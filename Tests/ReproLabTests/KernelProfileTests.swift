@@ -10,24 +10,26 @@ struct KernelProfileTests {
       .appending(path: "../../fixtures/kernels.txt").standardized
     let listed = try KernelProfiles.parse(String(contentsOf: fixture, encoding: .utf8))
     #expect(KernelProfiles.names == listed.map(\.name))
-    #expect(!listed.isEmpty)
+    #expect(KernelProfiles.usualNames.count == 4 && listed.count == 6)
   }
 
   @Test func commentsAndBlanksAreSkipped() throws {
     let profiles = try KernelProfiles.parse(
-      "# all\n\n6.1\tdebian:bookworm/linux-image-amd64  # stable\nmine /k/bzImage\n")
+      "# all\n\n6.1\tdebian:bookworm/linux-image-amd64  # stable\nmine /k/bzImage\nold /k/old all # rare\n")
     #expect(
       profiles == [
         KernelProfile(name: "6.1", source: "debian:bookworm/linux-image-amd64"),
         KernelProfile(name: "mine", source: "/k/bzImage"),
+        KernelProfile(name: "old", source: "/k/old", isUsual: false),
       ])
   }
 
   @Test(arguments: [
-    ("6.1", "k:1: 1 fields instead of 2"),
-    ("# x\n6.1 a b", "k:2: 3 fields instead of 2"),
+    ("6.1", "k:1: 1 fields instead of 2, or 2 and 'all'"),
+    ("# x\n6.1 a b", "k:2: 3 fields instead of 2, or 2 and 'all'"),
     ("6.1 debian:bookworm/x\n6.1 debian:sid/x", "k:2: 6.1 is listed twice"),
     ("a/b debian:bookworm/x", "k:1: 'a/b' cannot be a name"),
+    ("all debian:bookworm/x", "k:1: 'all' cannot be a name"),
     ("6.1 debian:bookworm", "k:1: 'debian:bookworm' names no package"),
     ("6.1 6.2", "k:1: '6.2' is no kernel"),
   ])

@@ -57,7 +57,7 @@ public final class Campaign {
   public func run(_ exitCodes: ExitCodes) throws(TargetError) -> RunEnd {
     try runner.targets.openShared(cases)
     defer { runner.targets.closeShared() }
-    observer.receive(.run(runStart()))
+    observer.receive(.run(RunStart(plan, cases.map(\.name))))
     for leftover in leftovers { note("put back what a killed run had left: \(leftover)") }
     // What was asked for by name and means nothing is said; the rest is in `repro list --why-not`.
     if cases.isEmpty { for one in excluded { note("left out: \(one.case.name): \(one.reason)") } }
@@ -66,10 +66,12 @@ public final class Campaign {
     let lanes = prepareLanes()
     for group in groups() { run(group, lanes) }
     hostState?.undoAll()
+    let idle = cases.isEmpty ? plan.selection.shard.map { "no case falls to shard \($0)" } : nil
     let end = RunEnd(
-      verdict: cases.isEmpty && !excluded.isEmpty ? .skipped : exitCodes.overall(results.map(\.verdict)),
+      verdict: cases.isEmpty && (idle != nil || !excluded.isEmpty)
+        ? .skipped : exitCodes.overall(results.map(\.verdict)),
       reason: cases.isEmpty
-        ? excluded.first?.reason : results.first { $0.verdict == .error }?.reason,
+        ? idle ?? excluded.first?.reason : results.first { $0.verdict == .error }?.reason,
       interruptedBy: interruption, seconds: Double(Clock.now - start) / 1e9)
     observer.receive(.end(end))
     return end
@@ -78,18 +80,6 @@ public final class Campaign {
   private func note(_ text: String) { observer.receive(.note(Note(text))) }
 
   private var interruption: Int32? { Interrupts.signal }
-
-  private func runStart() -> RunStart {
-    var names = utsname()
-    uname(&names)
-    func text<T>(_ field: T) -> String {
-      withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    }
-    return RunStart(
-      version: Self.version, release: text(names.release), build: text(names.version),
-      machine: text(names.machine), pageSize: kernelPageSize, processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)),
-      plan: plan, cases: cases.map(\.name))
-  }
 
   // MARK: Lanes
 
@@ -191,15 +181,12 @@ public final class Campaign {
   private func result(_ one: Case, _ count: CaseCount, _ verdict: Verdict, _ reason: String?) -> CaseResult {
     let target = count.trials == 0 ? nil : runner.targets.description(of: one.target)
     let path = target.map { one.path(on: $0.path) }
-    func bound(_ exposed: Int) -> Double? {
-      verdict == .clean && exposed > 0
-        ? Statistics.upperBound(exposures: exposed, confidence: plan.confidence) : nil
-    }
-    return CaseResult(
+    var result = CaseResult(
       case: one.name, role: one.scenario.role, depth: plan.depth, opened: target?.name, path: path,
-      verdict: verdict, reason: reason, count: count, upperBound: bound(count.exposedTrials),
-      enteringBound: bound(count.enteringTrials),
+      verdict: verdict, reason: reason, count: count,
       bugs: verdict == .corrupt && count.unexplained < count.lostTrials ? bugs(one.name, path) : [])
+    result.bound(confidence: plan.confidence)
+    return result
   }
 
   private func bugs(_ name: CaseName, _ path: IOPath?) -> [String] {
@@ -221,5 +208,20 @@ extension KernelVersion {
   static var running: KernelVersion? {
     guard let release = try? KernelFile.read("/proc/sys/kernel/osrelease") else { return nil }
     return KernelVersion(release: release, procVersion: try? KernelFile.read("/proc/version"))
+  }
+}
+
+extension RunStart {
+  /// A run of `plan` on this machine.
+  package init(_ plan: Plan, _ cases: [CaseName]) {
+    var names = utsname()
+    uname(&names)
+    func text<T>(_ field: T) -> String {
+      withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+    self.init(
+      version: Campaign.version, release: text(names.release), build: text(names.version),
+      machine: text(names.machine), pageSize: kernelPageSize, processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)),
+      plan: plan, cases: cases)
   }
 }

@@ -47,8 +47,25 @@ public struct CaseCount: Sendable, Codable, Equatable {
   /// Nothing yet.
   public init() {}
 
+  /// Adds what other trials of the case came to, later ones.
+  package mutating func add(_ other: CaseCount) {
+    trials += other.trials
+    exposedTrials += other.exposedTrials
+    exposures += other.exposures
+    enteringTrials += other.enteringTrials
+    entering += other.entering
+    lostTrials += other.lostTrials
+    losses += other.losses
+    unexplained += other.unexplained
+    notAsked += other.notAsked
+    missed += other.missed
+    guards.merge(other.guards, uniquingKeysWith: +)
+    seconds += other.seconds
+    evidence = other.evidence ?? evidence
+  }
+
   /// Counts a trial.
-  mutating func add(_ record: TrialRecord) {
+  package mutating func add(_ record: TrialRecord) {
     trials += 1
     exposures += record.inFlight
     exposedTrials += record.isExposure ? 1 : 0
@@ -67,7 +84,7 @@ public struct CaseCount: Sendable, Codable, Equatable {
   }
 
   /// Judges the numbers; the order is the point: a loss outranks all, and few exposures are never clean.
-  func verdict(atLeast: Int) -> (Verdict, String?) {
+  package func verdict(atLeast: Int) -> (Verdict, String?) {
     if lostTrials > 0 {
       return (.corrupt, unexplained > 0 ? "unexplained: damage that the scenario does not name" : nil)
     }
@@ -105,4 +122,37 @@ public struct CaseResult: Sendable, Codable, Equatable {
   public var enteringBound: Double?
   /// Catalogue entries that a corrupt verdict matches on this kernel version.
   public var bugs: [String] = []
+
+  init(
+    case name: CaseName, role: Scenario.Role, depth: Int = 1, opened: String? = nil, path: IOPath? = nil,
+    verdict: Verdict, reason: String? = nil, count: CaseCount, upperBound: Double? = nil, bugs: [String] = []
+  ) {
+    self.case = name
+    self.role = role
+    self.depth = depth
+    self.opened = opened
+    self.path = path
+    self.verdict = verdict
+    self.reason = reason
+    self.count = count
+    self.upperBound = upperBound
+    self.bugs = bugs
+  }
+
+  /// The result of a case of which no more is known.
+  package init(_ name: CaseName, depth: Int, verdict: Verdict, reason: String, count: CaseCount) {
+    self.init(
+      case: name, role: Scenario.named(name.scenario)?.role ?? .hazard, depth: depth, verdict: verdict,
+      reason: reason, count: count)
+  }
+
+  /// Computes the bounds from verdict and exposures.
+  package mutating func bound(confidence: Double) {
+    func bound(_ exposed: Int) -> Double? {
+      verdict == .clean && exposed > 0
+        ? Statistics.upperBound(exposures: exposed, confidence: confidence) : nil
+    }
+    upperBound = bound(count.exposedTrials)
+    enteringBound = bound(count.enteringTrials)
+  }
 }

@@ -80,6 +80,16 @@ public struct ControlResult: Sendable, Codable, Equatable {
     schedule = lane.schedule
   }
 
+  /// Adds what the lane's controls showed elsewhere; it is sound only where both were.
+  package mutating func add(_ other: ControlResult) {
+    trials += other.trials
+    fired += other.fired
+    quietTrials += other.quietTrials
+    quietLosses += other.quietLosses
+    reason = reason ?? other.reason
+    isSound = isSound && other.isSound
+  }
+
   /// The lane's parts, but those that are as usual: `pread.staged`.
   public var lane: String {
     CaseName(scenario: "", memory: memory, engine: engine, target: target, schedule: schedule).lane

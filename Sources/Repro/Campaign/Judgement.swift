@@ -94,7 +94,7 @@ extension CaseResult {
 
 /// Passes a run's events on, and before the end says what its verdicts are worth: which scenarios were only
 /// raced, and, when asked, how each compares with the catalogue.
-final class Appraisal: Observer {
+package final class Appraisal: Observer {
   private let inner: any Observer
   private let kernel: KernelVersion?
   private let comparesWithCatalogue: Bool
@@ -107,17 +107,19 @@ final class Appraisal: Observer {
     self.comparesWithCatalogue = comparesWithCatalogue
   }
 
-  func receive(_ event: Event) {
+  package func receive(_ event: Event) {
     switch event {
     case .result(let result): results.append(result)
     case .trial(let trial) where trial.isLoss && trial.isExplained: ck_tell_loss()
-    case .end: for line in racedOnly + comparison { inner.receive(.note(Note(line))) }
+    case .end: for line in Self.racedOnly(results) + comparison { inner.receive(.note(Note(line))) }
     default: break
     }
     inner.receive(event)
   }
 
-  func progress(fraction: Double, case name: CaseName) { inner.progress(fraction: fraction, case: name) }
+  package func progress(fraction: Double, case name: CaseName) {
+    inner.progress(fraction: fraction, case: name)
+  }
 
   /// What the comparison comes to; see ``Judgement/overall(_:needsAll:)``.
   var overall: Verdict { Judgement.overall(results.map { Judgement($0, on: kernel) }, needsAll: false) }
@@ -138,8 +140,11 @@ final class Appraisal: Observer {
     return remarks + [whole]
   }
 
+  /// How a note of ``racedOnly(_:)`` begins.
+  package static let racedOnlyMark = "only raced: "
+
   /// A race that lost nothing says little; the staged schedule decides in one trial.
-  private var racedOnly: [String] {
+  package static func racedOnly(_ results: [CaseResult]) -> [String] {
     var scenarios: [String] = []
     for result in results where result.role == .hazard && result.case.schedule == .race && result.hasRun {
       if !scenarios.contains(result.case.scenario) { scenarios.append(result.case.scenario) }
@@ -156,7 +161,7 @@ final class Appraisal: Observer {
       }
     }
     return reasons.map { reason, scenarios in
-      "only raced: \(scenarios.joined(separator: ", ")); the staged schedule, which decides, never ran: \(reason)"
+      "\(racedOnlyMark)\(scenarios.joined(separator: ", ")); the staged schedule, which decides, never ran: \(reason)"
     }
   }
 }

@@ -51,6 +51,13 @@ extension PlanKey {
       "cases", "Single cases, by their names; no other axis counts then.", \.selection.cases,
       CaseName.init(_:), print: \.description, of: "the cases of 'repro list --cases'"),
     PlanKey(
+      name: "shard", help: "Only a share of the cases, as 2/8; 'repro merge' makes one report of all shares.",
+      isRepeatable: false,
+      read: { plan, text in
+        plan.selection.shard = Shard(parsing: text)
+        return plan.selection.shard == nil ? "I/N is needed, with I from 1 to N" : nil
+      }, write: { $0.selection.shard.map { ["\($0)"] } ?? [] }),
+    PlanKey(
       name: "all", help: "Combine all memories, engines, targets and schedules with each other.",
       isRepeatable: false,
       read: { plan, text in

@@ -21,6 +21,8 @@ public struct Selection: Sendable, Equatable {
   public var isExhaustive = false
   /// These cases and no others; the axes above say nothing then.
   public var cases: [CaseName] = []
+  /// The share of all these cases that is meant; nil for all.
+  public var shard: Shard?
 
   /// A selection of `scenarios`, names or globs.
   public init(scenarios: [String] = []) { self.scenarios = scenarios }
@@ -39,7 +41,7 @@ public struct Selection: Sendable, Equatable {
     one.scenarios == other.scenarios && one.memories.map(\.name) == other.memories.map(\.name)
       && one.engines.map(\.name) == other.engines.map(\.name) && one.targets == other.targets
       && one.schedules == other.schedules && one.scratch == other.scratch
-      && one.isExhaustive == other.isExhaustive && one.cases == other.cases
+      && one.isExhaustive == other.isExhaustive && one.cases == other.cases && one.shard == other.shard
   }
 
   /// The scenarios that are meant, in the order of the table.
@@ -51,16 +53,17 @@ public struct Selection: Sendable, Equatable {
     }
     if scenarios.isEmpty { return Scenario.standard + (isExhaustive ? Scenario.pairs : []) }
     var names: Set<String> = []
+    var known = Scenario.all
     for text in scenarios {
       let glob = Glob(text)
       // Pairs are many: only for everything, or for who means them.
       let isPair = isExhaustive || Glob("*-then-*").matches(text)
-      let candidates = isPair ? Scenario.all + Scenario.pairs : Scenario.all
-      let found = candidates.map(\.name).filter { glob.matches($0) }
+      if isPair { known = Scenario.all + Scenario.pairs }
+      let found = (isPair ? known : Scenario.all).map(\.name).filter { glob.matches($0) }
       if found.isEmpty { throw SelectionError("no scenario '\(text)'; 'repro list' names them all") }
       names.formUnion(found)
     }
-    return (Scenario.all + Scenario.pairs).filter { names.contains($0.name) }
+    return known.filter { names.contains($0.name) }
   }
 
   /// Whether a target's own schedule is among those that are selected.
@@ -91,7 +94,7 @@ public struct Selection: Sendable, Equatable {
         }
       }
     }
-    return (cases, excluded)
+    return (shard?.share(of: cases) ?? cases, excluded)
   }
 
   /// The case of that name, if it is one of `scenario`.

@@ -56,12 +56,12 @@ public enum Supervisor {
 
   /// Runs `body`, during which signals to stop wait, but for those that ``run(seconds:_:)`` passes on:
   /// none may end the process between its first change of the host and the last one's undoing.
-  static func shielded<Result>(_ body: () -> Result) -> Result {
+  static func shielded<Result>(_ body: () throws -> Result) rethrows -> Result {
     var stopping = set(of: stopSignals)
     var before = sigset_t()
     sigprocmask(SIG_BLOCK, &stopping, &before)
     defer { sigprocmask(SIG_SETMASK, &before, nil) }
-    return body()
+    return try body()
   }
 
   /// The signal to stop that waits, in ``shielded(_:)``.

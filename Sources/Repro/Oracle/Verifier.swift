@@ -47,16 +47,7 @@ public struct Verifier: Sendable {
   /// Whether all is as it must be: the quick look that nearly all memory gets.
   func isIntact(_ buffer: UnsafeRawPointer, _ want: Expectation) -> Bool {
     ck_compiler_barrier(buffer)
-    let words = pattern.words(want.expected)
-    var difference: UInt64 = 0
-    var offset = UInt64(truncatingIfNeeded: want.range.lowerBound)
-    let end = UInt64(truncatingIfNeeded: want.range.upperBound)
-    while offset < end {
-      let found = (buffer + Int(truncatingIfNeeded: offset)).loadUnaligned(as: UInt64.self)
-      difference |= found ^ words[offset]
-      offset &+= 8
-    }
-    return difference == 0
+    return pattern.words(want.expected).areIn(buffer, want.range)
   }
 
   /// The kinds of damage in `buffer`, without the bytes.
@@ -68,10 +59,9 @@ public struct Verifier: Sendable {
       var isPrevious = false
       for offset in stride(from: want.range.lowerBound, to: want.range.upperBound, by: 8) {
         let found = buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-        let place = UInt64(truncatingIfNeeded: offset)
-        if found == expected[place] || isPrevious && found == previous[place] { continue }
+        if found == expected[offset] || isPrevious && found == previous[offset] { continue }
         if isRight(found, at: offset, want) { continue }
-        isPrevious = isPrevious || found == previous[place]
+        isPrevious = isPrevious || found == previous[offset]
         kinds.insert(kind(of: found, at: offset, want))
       }
     }

@@ -111,7 +111,13 @@ public struct HumanReport: Report {
       return (100 * Double(losses) / Double(max(1, exposures))).fixed(1) + " %"
     }
     guard let worst = row.compactMap(\.upperBound).max() else { return "" }
-    return "< " + (100 * worst).fixed(1) + " %"
+    return "< " + Self.percent(worst)
+  }
+
+  /// A rate with enough decimals to say something: 13.9 %, 0.0030 %.
+  package static func percent(_ rate: Double) -> String {
+    let decimals = (1...9).first { (100 * rate).fixed($0).contains { "123456789".contains($0) } } ?? 1
+    return (100 * rate).fixed(decimals == 1 ? 1 : decimals + 1) + " %"
   }
 
   private func speed(_ row: [CaseResult]) -> String {

@@ -62,15 +62,19 @@ public final class ReportWriter: Observer {
   @discardableResult
   public static func write(_ text: String, to descriptor: CInt) -> KernelError? {
     var text = text
-    return text.withUTF8 { bytes in
-      var rest = UnsafeRawBufferPointer(bytes)
-      while !rest.isEmpty {
-        let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
-        if count < 0 && errno == EINTR { continue }
-        if count <= 0 { return KernelError.last("write the report") }
-        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-      }
-      return nil
+    return text.withUTF8 { write(UnsafeRawBufferPointer($0), to: descriptor) }
+  }
+
+  /// Writes all of `bytes`.
+  /// - Returns: why not all of them could be written.
+  package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: CInt) -> KernelError? {
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+      if count < 0 && errno == EINTR { continue }
+      if count <= 0 { return KernelError.last("write the report") }
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
+    return nil
   }
 }

@@ -35,20 +35,38 @@ public struct Session {
   /// Runs one after the other as one run, which a single request to stop ends.
   /// - Returns: the exit codes of those that ran, and of the signal if not all did.
   public static func run(_ sessions: [Session]) -> [Int32] {
-    Supervisor.shielded {
-      var codes: [Int32] = []
-      for (index, session) in sessions.enumerated() {
+    var codes: [Int32] = []
+    run { last in
+      if let last { codes.append(last.code) }
+      let left = sessions.count - codes.count
+      if left == 0 { return nil }
+      guard let signal = last?.stopRequest else { return sessions[codes.count] }
+      ReportWriter.write(
+        "repro: stopped by signal \(signal): \(left) of \(sessions.count) runs are left out\n",
+        to: STDERR_FILENO)
+      codes.append(sessions[codes.count].exitCodes.code(interruptedBy: signal))
+      return nil
+    }
+    return codes
+  }
+
+  /// How one of several runs ended.
+  public struct End: Sendable {
+    /// Its exit code.
+    public var code: Int32
+    /// The signal that asked all of them to stop.
+    public var stopRequest: Int32?
+  }
+
+  /// Runs what `next` gives, which is told how the last one ended, until it gives nothing. Requests to stop
+  /// reach the run that is going on, and then `next`; none ends this process.
+  public static func run(each next: (_ last: End?) throws -> Session?) rethrows {
+    try Supervisor.shielded {
+      var last: End?
+      while let session = try next(last) {
         let end = session.supervised()
-        codes.append(end.code)
-        let left = sessions.count - index - 1
-        guard left > 0, let signal = end.stopRequest ?? Supervisor.pendingStop else { continue }
-        ReportWriter.write(
-          "repro: stopped by signal \(signal): \(left) of \(sessions.count) runs are left out\n",
-          to: STDERR_FILENO)
-        codes.append(session.exitCodes.code(interruptedBy: signal))
-        break
+        last = End(code: end.code, stopRequest: end.stopRequest ?? Supervisor.pendingStop)
       }
-      return codes
     }
   }
 

@@ -15,7 +15,7 @@ extension TargetKind {
 
 extension Need {
   /// Loop devices, and the right to make some.
-  static let loopDevices = Need("loop devices") {
+  package static let loopDevices = Need("loop devices") {
     access("/dev/loop-control", R_OK | W_OK) == 0
       ? nil
       : "no held block device: /dev/loop-control: \(Errno(rawValue: errno)); run as root, with "

@@ -39,10 +39,7 @@ struct ExportedEvents: Sendable {
         result.bugs = Catalogue.standard.bugs(result.case, path)
           .filter { $0.affects(version) != false }.map(\.id)
       }
-      if result.verdict == .clean {
-        result.upperBound = Statistics.upperBound(
-          exposures: result.count.exposedTrials, confidence: plan.confidence)
-      }
+      result.bound(confidence: plan.confidence)
       return [.result(result)]
     // A program's end is not the run's.
     case .end: return []

@@ -3,8 +3,14 @@
 /// Every entry is a header of 110 ASCII characters (magic and 13 fields of 8 hexadecimal digits), the name with
 /// its zero, and the contents; name and contents are each padded to a multiple of four.
 struct CPIOArchive: Sendable {
-  private(set) var bytes: [UInt8] = []
-  private var inode = 0
+  private(set) var bytes: [UInt8]
+  private var inode: Int
+
+  /// An empty archive.
+  init() { (bytes, inode) = ([], 0) }
+
+  /// An archive that goes on after the entries of another.
+  init(after entries: [UInt8]) { (bytes, inode) = (entries, entries.count) }
 
   /// What an entry is, in the terms of `st_mode`.
   enum Kind: Sendable {

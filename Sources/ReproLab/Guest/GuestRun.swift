@@ -40,9 +40,21 @@ public struct GuestRun: Sendable {
   public var timeout: Duration
   /// How long it may say nothing on any port.
   public var silence: Duration
+  /// Parts of the machine that the guest has no use for: each virtio device takes a tenth of a second to boot.
+  package var leftOut: Set<Part> = []
   /// More kernel parameters, added to the lab's own.
   public var parameters: [String]
   private let machine: GuestMachine
+
+  /// What a guest of the suite can do without.
+  package enum Part: String, CaseIterable, Sendable {
+    /// The disk that races are run on.
+    case scratch
+    /// The disk for swap.
+    case swap
+    /// The virtio port; results then come by the second serial port.
+    case port
+  }
 
   /// Describes a run; nothing happens before ``run(onLine:)``.
   public init(
@@ -61,9 +73,10 @@ public struct GuestRun: Sendable {
   }
 
   /// Describes a run of exported programs on a kernel of `architecture`.
-  init(
+  package init(
     kernel: Kernel, programs: [[UInt8]], arguments: String, for architecture: Architecture,
-    modules: [String], accelerator: Accelerator, timeout: Duration, silence: Duration, qemu: String? = nil
+    modules: [String] = Initramfs.defaultModules, accelerator: Accelerator = .tcg,
+    timeout: Duration = .seconds(600), silence: Duration = .seconds(120), qemu: String? = nil
   ) {
     self.kernel = kernel
     payload = .exported(programs, arguments: arguments, architecture)
@@ -114,7 +127,9 @@ public struct GuestRun: Sendable {
   private func initramfs() async throws -> Initramfs {
     switch payload {
     case .oneShot(let executable, let plan):
-      try await Initramfs(kernel: kernel, executable: executable, plan: plan, disks: disks, modules: modules)
+      try await Initramfs(
+        kernel: kernel, executable: executable, plan: plan, disks: disks, modules: modules,
+        prepared: .standard)
     case .exported(let programs, _, let architecture):
       try await Initramfs(kernel: kernel, programs: programs, for: architecture.machine, modules: modules)
     }
@@ -156,8 +171,16 @@ public struct GuestRun: Sendable {
   /// How many disks a guest of the suite has.
   static let ownDisks = raceDisks.count
 
+  /// The guest's name of a disk of the suite; nil for one that is left out.
+  static func device(_ disk: Part, without leftOut: Set<Part>) -> String? {
+    let names = raceDisks.map(\.name).filter { Part(rawValue: $0).map(leftOut.contains) != true }
+    return names.firstIndex(of: disk.rawValue).map { "/dev/vd\(["a", "b"][$0])" }
+  }
+
   private var plainDisks: [Disk] {
-    if case .oneShot = payload { return Self.raceDisks }
+    if case .oneShot = payload {
+      return Self.raceDisks.filter { Part(rawValue: $0.name).map(leftOut.contains) != true }
+    }
     return [("swap", SwapDisk.size >> 20, nil, SwapDisk.header), ("scratch", 16, nil, [])]
   }
 
@@ -184,10 +207,13 @@ public struct GuestRun: Sendable {
       ports += ["-chardev", "file,id=results,path=/proc/self/fd/0", "-serial", "chardev:results"]
     }
     // An emulated UART takes longer to say what a trial did than the trial takes; the guest prefers this port.
-    let fastPort = [
-      "-device", "virtio-serial-\(machine.bus)", "-chardev", "file,id=fast,path=/proc/self/fd/0",
-      "-device", "virtserialport,chardev=fast,name=repro",
-    ]
+    let fastPort =
+      leftOut.contains(.port)
+      ? []
+      : [
+        "-device", "virtio-serial-\(machine.bus)", "-chardev", "file,id=fast,path=/proc/self/fd/0",
+        "-device", "virtserialport,chardev=fast,name=repro",
+      ]
     return machine.options(accelerator)
       + ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"] + ports + fastPort + disks
       + ["-kernel", kernel.image, "-initrd", folder.appending("initramfs"), "-append", commandLine]

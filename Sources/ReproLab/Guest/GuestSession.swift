@@ -14,6 +14,9 @@ public struct GuestSession: Sendable {
   public let payload: Payload
   /// How QEMU runs the guest.
   public var accelerator = Accelerator.tcg
+  /// Whether the guest gets only what the plan's cases need, and boots the faster: no swap for late looks, no
+  /// disk that none reads, no virtio port for a handful of trials.
+  public var isLean = false
   /// How long the guest may take in all; nil for what the plan may need.
   public var timeout: Duration?
 
@@ -111,6 +114,7 @@ public struct GuestSession: Sendable {
       var run = GuestRun(
         kernel: kernel, initExecutable: executable, plan: guestPlan.text, modules: modules,
         accelerator: accelerator, timeout: timeout, silence: silence, qemu: qemu ?? "qemu-system-x86_64")
+      run.leftOut = leftOut
       run.disks = FileSystemDisk.disks(of: cases, after: GuestRun.ownDisks)
       run.modules += run.disks.map(\.fileSystem)
       return (run, nil)
@@ -136,9 +140,23 @@ public struct GuestSession: Sendable {
   /// The plan with the guest's disks in it. A race that nobody gave a target has the scratch disk.
   private var guestPlan: Plan {
     var plan = plan
-    plan.selection.scratch = TargetSpec(.scratch, path: "/dev/vda", overwrite: true, isOptional: true)
-    plan.swapDevice = "/dev/vdb"
+    plan.selection.scratch = GuestRun.device(.scratch, without: leftOut).map {
+      TargetSpec(.scratch, path: $0, overwrite: true, isOptional: true)
+    }
+    plan.swapDevice = GuestRun.device(.swap, without: leftOut)
     return plan
+  }
+
+  /// What no case of the plan needs. A guest that has any virtio device may as well have the port.
+  private var leftOut: Set<GuestRun.Part> {
+    guard isLean, cases.allSatisfy({ $0.target.kind.mount == nil }) else { return [] }
+    var leftOut: Set<GuestRun.Part> = []
+    if !cases.contains(where: { $0.target.kind.takesPath }) { leftOut.insert(.scratch) }
+    if !cases.contains(where: { $0.parts.contains { $0.settings.contains { $0.change == .swap } } }) {
+      leftOut.insert(.swap)
+    }
+    if leftOut.count == 2 { leftOut.insert(.port) }
+    return leftOut
   }
 
   private var cases: [Case] { (try? plan.expand().cases) ?? [] }
@@ -146,7 +164,11 @@ public struct GuestSession: Sendable {
   /// The lab's own, and the NFS client only where it is used: emulated, it takes a second and a half to load.
   private var modules: [String] {
     let usesNFS = cases.contains { $0.target.kind.name == TargetKind.heldNFS.name }
-    return Initramfs.defaultModules + (usesNFS ? Initramfs.nfsModules : [])
+    var modules = Initramfs.defaultModules + (usesNFS ? Initramfs.nfsModules : [])
+    if leftOut.isSuperset(of: GuestRun.Part.allCases) { modules.removeAll { $0.hasPrefix("virtio_") } }
+    let usesLoop = cases.contains { $0.target.kind.needs.contains(.loopDevices) }
+    if isLean && !usesLoop { modules.removeAll { $0 == "loop" } }
+    return modules
   }
 
   /// What the host says of a run, who also knows how the guest ended.

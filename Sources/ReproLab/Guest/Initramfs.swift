@@ -34,18 +34,30 @@ public struct Initramfs: Sendable {
           "an exported program is no static executable for \(machine)", remedy: "check the compiler")
       }
     }
-    let selection = try await kernel.modules.asyncMap { try await ModuleFolder(path: $0).select(wanted) }
+    let selection = try await Self.select(wanted, of: kernel)
     var files = programs.enumerated().map { index, program in
       ("cases/\(String(1000 + index).dropFirst())", program, 0o755)
     }
     if let first = programs.first { files.append(("init", first, 0o755)) }
-    self.init(files, folders: ["cases"], selection)
+    modules = selection.ordered.map(\.name)
+    missingModules = selection.missing
+    archive = Self.entries(files, folders: ["cases"], selection.ordered).finished()
   }
 
   /// Builds the archive.
   public init(
     kernel: Kernel, executable: String, plan: String, disks: [FileSystemDisk] = [],
     modules wanted: [String] = Self.defaultModules
+  ) async throws {
+    try await self.init(
+      kernel: kernel, executable: executable, plan: plan, disks: disks, modules: wanted, prepared: nil)
+  }
+
+  /// Builds the archive.
+  /// - Parameter prepared: keeps what does not depend on plan and disks; nil to make everything anew.
+  init(
+    kernel: Kernel, executable: String, plan: String, disks: [FileSystemDisk], modules wanted: [String],
+    prepared: PreparedArchives?
   ) async throws {
     guard let data = FileManager.default.contents(atPath: executable) else {
       throw LabError(
@@ -57,38 +69,48 @@ public struct Initramfs: Sendable {
         "\(executable): not a static x86-64 executable, so no guest can start it",
         remedy: "build it with -static-executable")
     }
-    let selection = try await kernel.modules.asyncMap { try await ModuleFolder(path: $0).select(wanted) }
+    let key = PreparedArchives.Key(kernel, executable: initial, modules: wanted)
+    let base: PreparedArchives.Entry
+    if let found = prepared?.find(key) {
+      (base, missingModules) = (found, [])
+    } else {
+      let selection = try await Self.select(wanted, of: kernel)
+      base = PreparedArchives.Entry(
+        modules: selection.ordered.map(\.name),
+        entries: Self.entries([("init", initial, 0o755)], folders: [], selection.ordered).bytes)
+      missingModules = selection.missing
+      // What is missing today may be there tomorrow, and no file tells.
+      if missingModules.isEmpty {
+        prepared?.keep(key, selection.ordered.map { ($0.name, $0.file) }, base.entries)
+      }
+    }
+    modules = base.modules
+    var cpio = CPIOArchive(after: base.entries)
+    cpio.add("plan", .file(Array(plan.utf8)), permissions: 0o644)
     let lines = disks.map { "\($0.device) \($0.fileSystem) \($0.folder)\n" }
-    self.init(
-      [
-        ("init", initial, 0o755), ("plan", Array(plan.utf8), 0o644),
-        ("disks", Array(lines.joined().utf8), 0o644),
-      ], folders: [], selection)
+    cpio.add("disks", .file(Array(lines.joined().utf8)), permissions: 0o644)
+    archive = cpio.finished()
   }
 
-  private init(
-    _ files: [(name: String, bytes: [UInt8], permissions: Int)], folders: [String],
-    _ selection: ModuleFolder.Selection?
-  ) {
-    modules = selection?.ordered.map(\.name) ?? []
-    missingModules = selection?.missing ?? []
+  private static func select(_ wanted: [String], of kernel: Kernel) async throws -> ModuleFolder.Selection {
+    guard let folder = kernel.modules else { return ModuleFolder.Selection() }
+    return try await ModuleFolder(path: folder).select(wanted)
+  }
 
+  private static func entries(
+    _ files: [(name: String, bytes: [UInt8], permissions: Int)], folders: [String],
+    _ modules: [ModuleFolder.Module]
+  ) -> CPIOArchive {
     var cpio = CPIOArchive()
     for folder in ["dev", "proc", "sys", "tmp", "mnt", "modules"] + folders {
       cpio.add(folder, .folder, permissions: 0o755)
     }
     cpio.add("dev/console", .character(major: 5, minor: 1), permissions: 0o600)
     for file in files { cpio.add(file.name, .file(file.bytes), permissions: file.permissions) }
-    for (index, module) in (selection?.ordered ?? []).enumerated() {
+    for (index, module) in modules.enumerated() {
       let number = String(1000 + index).dropFirst()
       cpio.add("modules/\(number)-\(module.name).ko", .file(module.object), permissions: 0o644)
     }
-    archive = cpio.finished()
-  }
-}
-
-extension Optional where Wrapped: Sendable {
-  fileprivate func asyncMap<Result>(_ transform: (Wrapped) async throws -> Result) async rethrows -> Result? {
-    if let self { try await transform(self) } else { nil }
+    return cpio
   }
 }

@@ -118,14 +118,22 @@ struct PrivateApt: Sendable {
   }
 
   /// The package and all it needs of the kernel, dependencies last.
+  ///
+  /// An archive that keeps an old kernel drops its `linux-base-*` all the same, which has only the list of
+  /// what is built in; the kernel does without.
   func closure(of package: String) async throws -> [String] {
     var found = [package]
     var next = 0
     while next < found.count {
       let outcome = try await HostTool.aptCache.run(options + ["show", "--no-all-versions", found[next]])
-      guard outcome.succeeded, !outcome.output.isEmpty else { throw await unknown(found[next]) }
-      found += Self.kernelDependencies(inShow: outcome.text).filter { !found.contains($0) }
-      next += 1
+      if outcome.succeeded, !outcome.output.isEmpty {
+        found += Self.kernelDependencies(inShow: outcome.text).filter { !found.contains($0) }
+        next += 1
+      } else if next > 0, found[next].hasPrefix("linux-base-") {
+        found.remove(at: next)
+      } else {
+        throw await unknown(found[next])
+      }
     }
     return found
   }

@@ -30,6 +30,8 @@ struct ModuleFolder: Sendable {
   /// One module, decompressed.
   struct Module: Sendable, Equatable {
     let name: String
+    /// The file that it came from.
+    let file: String
     let object: [UInt8]
   }
 
@@ -49,7 +51,8 @@ struct ModuleFolder: Sendable {
 
   private func visit(_ name: String, _ visited: inout Set<String>, _ ordered: inout [Module]) async throws {
     guard visited.insert(name).inserted, let file = files[name] else { return }
-    let module = Module(name: name, object: try await Self.decompressed("\(path)/\(file)"))
+    let module = Module(
+      name: name, file: "\(path)/\(file)", object: try await Self.decompressed("\(path)/\(file)"))
     guard let elf = ELFFile(module.object) else {
       throw LabError("\(path)/\(file): not a kernel module", remedy: "unpack or build the modules again")
     }

@@ -3,8 +3,8 @@ import Repro
 /// A report that is written as one document once its run is over: keeps the events until then, but of each
 /// case only the first losses, so that a run of any length fits.
 struct DocumentReport: Report {
-  /// Losing trials of one case that are kept; the JSON report has all.
-  static let lossesKept = 10
+  /// Losing trials of one case that are kept: all of a staged case's. The JSON report has a race's too.
+  static let lossesKept = 20
 
   private var events: [Event] = []
   private var losses: [CaseName: Int] = [:]

@@ -19,9 +19,11 @@ struct PlanTextTests {
     selection.schedules = [.race]
     selection.scratch = TargetSpec(.scratch, path: "/dev/vda", overwrite: true)
     selection.isExhaustive = true
+    selection.shard = Shard(2, of: 8)
     selection.cases = [CaseName("ksm.pread.staged"), CaseName("fork.thp.libaio.race")].compactMap(\.self)
     var plan = Plan(selection, seed: Seed(.max))
     plan.depth = 16
+    plan.shape = Shape(bytes: 12800, parts: 5)
     plan.trials = 7
     plan.time = 0.1
     plan.minimumExposures = 3

@@ -23,6 +23,18 @@ struct StagedCampaignTests {
     #expect(run.observer.trials.map(\.trial) == Array(0..<5), "the control's trials are its own")
   }
 
+  @Test("a shard has the controls of its cases' lanes, and no others")
+  func shardControls() throws {
+    for (index, engine) in ["pread", "preadv2"].enumerated() {
+      let run = try CampaignRun(.staged, [.remap, .quiet]) {
+        $0.selection.engines = [.pread, .preadv2]
+        $0.selection.shard = Shard(index + 1, of: 2)
+      }
+      #expect(run.controls.map(\.engine) == [engine])
+      #expect(run.results.map(\.case.engine) == [engine, engine])
+    }
+  }
+
   @Test("events come as start, controls, trials with their result, end")
   func order() throws {
     let run = try CampaignRun(.staged, [.quiet, .remap]) { $0.trials = 3 }

@@ -74,6 +74,35 @@ struct PatternTests {
     #expect(pattern.decode(.max) == nil)
   }
 
+  @Test("every bit of a range counts, in whole blocks and in parts of them, and none outside of it")
+  func everyBit() {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 8)
+    defer { memory.deallocate() }
+    let (pattern, stamp) = (Pattern(seed: 8), Stamp(.file, generation: 1, block: 5))
+    let start = memory.baseAddress!
+    for stamp in [stamp, .zeros] {
+      for range in [512..<1536, 8..<1544, 504..<520, 1016..<1024] {
+        pattern.fill(start, 0..<2048, with: stamp)
+        #expect(pattern.words(stamp).areIn(start, range))
+        for byte in 0..<2048 {
+          memory[byte] ^= 1 << UInt8(byte % 8)
+          #expect(pattern.words(stamp).areIn(start, range) == !range.contains(byte), "\(range), byte \(byte)")
+          memory[byte] ^= 1 << UInt8(byte % 8)
+        }
+      }
+    }
+  }
+
+  @Test("all bytes of a word tell of its block")
+  func everyByte() {
+    let pattern = Pattern(seed: 10)
+    for shift in stride(from: 0, to: 64, by: 8) {
+      let bytes = Set(
+        (0..<512).map { pattern.word(Stamp(.file, generation: 0, block: $0), at: 0) >> UInt64(shift) & 0xff })
+      #expect(bytes.count > 200)  // of 256; 512 draws leave out 35 of them on average
+    }
+  }
+
   @Test("fill writes its range and nothing else")
   func fill() {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 8)

@@ -48,15 +48,12 @@ struct CellDetail {
       ].compactMap { what, value in value.map { Fact(what: what, value: $0) } }
     evidence = PageModel.Bar.bars(count.guards)
     hasEvidence = !evidence.isEmpty
-    self.losses = losses.prefix(Self.lossesShown).map(LossView.init)
+    self.losses = losses.map(LossView.init)
     let rest = count.lostTrials - self.losses.count
     moreLosses = rest > 0 ? "\(rest) more trials lost data; the JSON lines have each." : nil
     bugIDs = result.bugs
     hasBugIDs = !bugIDs.isEmpty
   }
-
-  /// Losses of one cell that are drawn: they differ little.
-  private static let lossesShown = 3
 }
 
 /// A trial that lost data.
