@@ -38,14 +38,9 @@ ssize_t ck_pwritev2(int fd, const struct iovec *parts, int count, int64_t offset
 
 int ck_memfd(const char *name) { return (int)answer(memfd_create(name, MFD_CLOEXEC)); }
 
-enum { FLAG_MOVE = 1 << 1, FLAG_MOVE_ALL = 1 << 2 }; /* linux/mempolicy.h */
-
 int ck_move_pages(size_t count, void **pages, const int *nodes, int *status) {
-  return (int)answer(syscall(SYS_move_pages, 0, count, pages, nodes, status, FLAG_MOVE));
-}
-
-int ck_move_page_of(int pid, void *page, const int *node, int *status) {
-  return (int)answer(syscall(SYS_move_pages, pid, 1UL, &page, node, status, FLAG_MOVE_ALL));
+  const int flags = 1 << 1; /* MPOL_MF_MOVE */
+  return (int)answer(syscall(SYS_move_pages, 0, count, pages, nodes, status, flags));
 }
 
 long ck_thread_faults(void) {

@@ -233,16 +233,6 @@ extension Scenario {
       isRacedUnasked: true,
       agents: [Agent("move_pages") { _ throws(KernelError) in MovePagesHazard() }]
     ) { _ throws(KernelError) in MovePagesHazard() },
-    Scenario(
-      "swap-in-move",
-      "the read's page fault, and a second process's, bring the page back while it is migrated",
-      steps: .held(.none), drawing: SwapInMoveHazard.drawing, guards: SwapInMoveHazard.guards,
-      needs: [.twoNodes, .pageFrames, .swap], settings: Migration.settings + [.swap],
-      memory: [.mergeable, .swappable],
-      losses: [.lostRead, .torn, .stale, .foreign, .zeroed, .pagesLeaked],
-      isRacedUnasked: true,
-      agents: [Agent("move_pages") { _ throws(KernelError) in try SwapInMoveHazard() }]
-    ) { _ throws(KernelError) in try SwapInMoveHazard() },
   ]
 
   private static let recipeDrawing = """

@@ -227,8 +227,6 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
   private let length: Int
   private let copiesStart: Int
   private var pid: pid_t = 0
-  /// The child, while it lives.
-  var pidOfChild: pid_t? { pid > 0 ? pid : nil }
   /// What the child's page tables had for each page when it was born; told by ``settle(_:)``.
   private(set) var childEntries: [PageMapEntry]
 

@@ -1,5 +1,4 @@
 import CKernel
-import Glibc
 
 extension Guard {
   /// The expected reference count of mm/migrate.c: a page that somebody else has does not move.
@@ -41,16 +40,6 @@ enum Migration {
     var addresses = pages.addresses.map(Optional.some)
     try check(ck_move_pages(pages.count, &addresses, nil, &nodes), "move_pages (query)")
     return nodes
-  }
-
-  /// Moves the page at `address` of another process to another node, whoever maps it. What came of it the page tells.
-  static func moveShared(_ address: UnsafeMutableRawPointer, in process: Int32) throws(KernelError) {
-    var node: CInt = 0
-    try check(ck_move_page_of(process, address, nil, &node), "move_pages (query)")
-    if node < 0 { return }
-    var to = other(than: node)
-    let result = ck_move_page_of(process, address, &to, &node)
-    if result < 0, result != -ENOENT { try check(result, "move_pages of process \(process)") }
   }
 
   /// Another node than `node` that has memory.

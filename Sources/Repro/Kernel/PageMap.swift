@@ -24,11 +24,9 @@ struct PageMapEntry: Sendable, Equatable {
 final class PageMap: Sendable {
   private let descriptor: FileDescriptor
 
-  /// - Parameter process: whose; nil for this process.
-  init(of process: Int32? = nil) throws(KernelError) {
-    let path = "/proc/\(process.map(String.init) ?? "self")/pagemap"
-    descriptor = try attempt("open \(path)") {
-      try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
+  init() throws(KernelError) {
+    descriptor = try attempt("open /proc/self/pagemap") {
+      try FileDescriptor.open("/proc/self/pagemap", .readOnly, options: .closeOnExec)
     }
   }
 

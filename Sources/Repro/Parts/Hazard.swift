@@ -46,8 +46,6 @@ protocol Hazard: AnyObject, Sendable {
   /// Does it again without I/O, on the same pages: a hazard that is refused both times was never
   /// eligible, and its refusal shows nothing.
   func actWithoutIO(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome]
-  /// Ends what it keeps up from one trial to the next. Called once the trials are over.
-  func leave(_ pages: PagesUnderIO)
   /// The guard that a page's state shows to have been asked, once the hazard applied and the toucher
   /// was done; nil when none was. Called after ``settle(_:)``, for page number `number`.
   func asked(_ page: Observation, _ number: Int) -> Guard?
@@ -79,7 +77,6 @@ extension Hazard {
 
   func prepare(_ pages: PagesUnderIO) throws(KernelError) {}
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] { [] }
-  func leave(_ pages: PagesUnderIO) {}
   func actWithoutIO(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] { try act(pages) }
 
   /// A store that took a fault and found the frame still there asked whether the page may be reused; one

@@ -18,7 +18,6 @@ import Synchronization
 final class Free {
   private let pages: [FreePage]
   private let readers: [FreeReader]
-  private let agents: [FreeAgent]
   private let memory: any Memory
   private let stops = Gate()
   private var threads: [SystemThread] = []
@@ -82,7 +81,6 @@ final class Free {
       agents.append(
         try FreeAgent(agent, pages: pages, all: all, word: word, seed: seed, stops: stops))
     }
-    self.agents = agents
     let (results, stops) = (results, stops)
     readers = (0..<Self.readerCount).map { reader in
       FreeReader(
@@ -155,7 +153,6 @@ final class Free {
     stops.advance()
     for thread in threads { thread.join() }
     threads = []
-    for agent in agents { agent.leave() }
     for reader in readers { reader.stop() }
     memory.leave()
     if !readers.allSatisfy(\.isIdle) { for page in pages { page.buffer.leak() } }

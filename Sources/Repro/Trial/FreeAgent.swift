@@ -45,11 +45,6 @@ final class FreeAgent: Sendable {
     if !concernsProcess, suits(pages[index]) { try hazards[index].prepare(pages[index].pages) }
   }
 
-  /// Ends what its hazards keep up, once ``run()`` has ended.
-  func leave() {
-    for (hazard, page) in zip(hazards, pages) { hazard.leave(concernsProcess ? all : page.pages) }
-  }
-
   /// Acts until it is told to stop.
   func run() throws(KernelError) {
     var generator = SplitMix64(seed: seed, case: name, trial: word)

@@ -166,7 +166,7 @@ struct RuleTests {
     "keep what asks something",
     arguments: [
       "fork.pread.staged", "fork.hugetlb.libaio.held-block.staged", "move_pages.memfd.pread.staged",
-      "combined.pread.free", "swap-in-move.pread.free", "fork.io_uring.free",
+      "combined.pread.free", "recipe-2008.pread.free", "fork.io_uring.free",
     ])
   func kept(name: String) throws { #expect(try reason(name) == nil) }
 
