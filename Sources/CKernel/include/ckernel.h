@@ -16,6 +16,7 @@
 
 /* Volatile access: the kernel or another thread is the other party. */
 void ck_store64(void *at, uint64_t value);
+void ck_store8(void *at, uint8_t value);
 uint64_t ck_load64(const void *at);
 uint8_t ck_load8(const void *at);
 /* Nothing read before this call may stand in for a read after it. */

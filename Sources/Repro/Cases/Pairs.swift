@@ -19,7 +19,7 @@ extension Scenario {
 
   /// One hazard while the I/O is held, whatever the memory is, and then a store.
   private var isPairable: Bool {
-    role == .hazard && direction == .read && steps == .held() && makeHazards.count == 1
+    role == .hazard && direction == .read && steps == .held() && makeHazards.count == 1 && !isFreeOnly
       && caching == .none && memory.isSubset(of: MemoryKind.all[0].traits) && !Self.leftOut.contains(name)
   }
 

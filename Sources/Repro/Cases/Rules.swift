@@ -69,6 +69,33 @@ extension Case {
           + "their pages" : nil
     },
     { one, depth in
+      guard one.schedule == .free else {
+        return one.scenario.isFreeOnly
+          ? "\(one.scenario.name), \(one.schedule): its agents act all the time, on threads of their own"
+          : nil
+      }
+      if one.scenario.agents.isEmpty {
+        return "\(one.scenario.name), free: its steps have an order, or what it does others must not meet"
+      }
+      if depth > 1 {
+        return "free, at depth \(depth): \(Schedule.freePages) pages are endangered at once anyway"
+      }
+      if one.memory.isState {
+        return "\(one.memory.name), free: what the agents do all the time ends the state"
+      }
+      if one.scenario.isLiteral, one.target.kind.alignment > Pattern.blockSize {
+        return "\(one.scenario.name) on \(one.target.kind.name): it reads 512 bytes"
+      }
+      if one.memory.maximumDepth < Schedule.freePages {
+        return "\(one.memory.name), free: it gives \(one.memory.maximumDepth) pages at most"
+      }
+      if one.engine.traits.contains(.registers) {
+        return "\(one.engine.name), free: it holds all pages always"
+      }
+      return one.engine.traits.contains(.seeks)
+        ? "\(one.engine.name), free: readers would share the descriptor's position" : nil
+    },
+    { one, depth in
       depth > one.memory.maximumDepth
         ? "\(one.memory.name) at depth \(depth): it gives \(one.memory.maximumDepth) pages at most" : nil
     },
@@ -101,6 +128,7 @@ extension EngineKind.Trait {
     case .asynchronous: "its system call both issues and waits"
     case .workers: "no kernel thread works for it"
     case .registers: "it takes pages when the I/O is issued, and nothing can come before"
+    case .seeks: "it says where with each call"
     }
   }
 }

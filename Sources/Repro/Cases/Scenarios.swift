@@ -4,13 +4,13 @@ extension Scenario {
   /// The positive control, with which every lane begins.
   public static let control = Scenario(
     "control-remap", "positive control: user space replaces the page, as a buggy kernel would",
-    role: .positiveControl, drawing: RemapHazard.drawing, c: RemapHazard.cFragment
+    role: .positiveControl, drawing: RemapHazard.drawing, c: RemapHazard.cFragment, runsFree: true
   ) { _ throws(KernelError) in RemapHazard() }
 
   /// The negative control, which every lane runs second.
   public static let quiet = Scenario(
     "control-none", "negative control: the same trial without any hazard", role: .negativeControl,
-    losses: [], c: NoHazard.cFragment
+    losses: [], c: NoHazard.cFragment, runsFree: true
   ) { _ throws(KernelError) in NoHazard() }
 
   /// Every scenario that is written down, in the order of runs; see ``pairs``.
@@ -90,7 +90,8 @@ extension Scenario {
     Scenario(
       "pageout", "MADV_PAGEOUT and back through the swap cache", drawing: PageoutHazard.drawing,
       guards: PageoutHazard.guards, needs: [.swap], settings: [.swap], memory: [.private, .swappable],
-      losses: [.lostRead, .torn, .lostAfterSwap], isRacedUnasked: true, c: PageoutHazard.cFragment
+      losses: [.lostRead, .torn, .lostAfterSwap], isRacedUnasked: true, c: PageoutHazard.cFragment,
+      runsFree: true
     ) { _ throws(KernelError) in PageoutHazard() },
     Scenario(
       "memcg-reclaim", "reclaim by the limit of the page's memory cgroup, and back through the swap cache",
@@ -138,7 +139,7 @@ extension Scenario {
     Scenario(
       "move_pages", "migration to another NUMA node", drawing: MovePagesHazard.drawing,
       guards: [.migrationCounts], needs: [.twoNodes, .pageFrames], settings: Migration.settings,
-      isRacedUnasked: true, c: MovePagesHazard.cFragment
+      isRacedUnasked: true, c: MovePagesHazard.cFragment, runsFree: true
     ) { _ throws(KernelError) in MovePagesHazard() },
     Scenario(
       "mbind", "mbind(MPOL_MF_MOVE) to another NUMA node", drawing: MbindHazard.drawing,
@@ -178,7 +179,7 @@ extension Scenario {
     Scenario(
       "ksm", "KSM merges the page with a twin", drawing: KSMHazard.drawing, guards: KSMHazard.guards,
       needs: [.ksm, .pageFrames], settings: KSMDaemon.settings, memory: [.mergeable],
-      losses: mergeLosses, raceObstacle: neverTheSame, c: KSMHazard.cFragment
+      losses: mergeLosses, raceObstacle: neverTheSame, c: KSMHazard.cFragment, runsFree: true
     ) { depth throws(KernelError) in KSMHazard(depth: depth) },
     Scenario(
       "ksm-swap", "the page goes to swap and comes back by a read, then KSM merges it; no store",
@@ -261,7 +262,60 @@ extension Scenario {
     ) { _ throws(KernelError) in VforkHazard(spawns: true) },
   ]
 
-  private static let hazards = forks + protections + replacements + waysOut + paths
+  /// The sentence that this suite is for: direct readers, a fork, migration, KSM and reclaim, all at once.
+  private static let together: [Scenario] = [
+    Scenario(
+      "combined", "several direct readers, while fork, move_pages, KSM and MADV_PAGEOUT act all at once",
+      drawing: combinedDrawing,
+      guards: ForkHazard.guards + [.migrationCounts] + KSMHazard.guards + PageoutHazard.guards,
+      needs: [.pageFrames],
+      settings: Migration.settings + KSMDaemon.settings.map(\.wished) + [.swap],
+      memory: [.mergeable, .swappable], losses: mergeLosses.union([.lostAfterSwap]),
+      isRacedUnasked: true,
+      agents: [
+        Agent("fork", make: forkAndExit),
+        Agent("move_pages", needs: [.twoNodes]) { _ throws(KernelError) in MovePagesHazard() },
+        Agent("ksm", needs: [.ksm], make: merge),
+        Agent("pageout", needs: [.swap]) { _ throws(KernelError) in PageoutHazard() },
+      ], withoutC: manyThreads, hazard: forkAndExit),
+    Scenario(
+      "recipe-2008",
+      "the recipe of 2008 to the letter: 512 bytes of 0xff read over zeros, one-byte stores, forks",
+      drawing: recipeDrawing, guards: ForkHazard.guards, needs: [.pageFrames],
+      memory: [.mergeable, .swappable],
+      isRacedUnasked: true,
+      agents: [Agent("fork", make: forkAndExit)], isLiteral: true, withoutC: manyThreads, hazard: forkAndExit),
+    Scenario(
+      "move_pages-always", "memory is migrated back and forth all the time, and nobody stores to it",
+      steps: .held(.none), drawing: MovePagesHazard.drawing, guards: [.migrationCounts],
+      needs: [.twoNodes, .pageFrames], settings: Migration.settings, memory: [.mergeable, .swappable],
+      isRacedUnasked: true,
+      agents: [Agent("move_pages") { _ throws(KernelError) in MovePagesHazard() }], withoutC: manyThreads
+    ) { _ throws(KernelError) in MovePagesHazard() },
+  ]
+
+  private static let manyThreads = "it is many threads at once; export one of its hazards as a race"
+
+  private static let recipeDrawing = """
+    reader                        kernel                       forker / store thread
+    512 bytes of buf are 0
+    read(fd, buf, 512) -------->  takes P1 behind buf
+                                                               fork(): P1 shared, write-protected
+                                                               a byte of buf's page: copy-on-write,
+                                                               buf is P2, P1 is the child's
+                                  512 bytes of 0xff into P1
+    verify: buf is still 0: LOST READ
+    """
+
+  private static let combinedDrawing = """
+    readers            fork          move_pages    ksmd          pageout       store        verifier
+    read(p) read(q)    fork()        p to node 1   p its twin    p to swap     p, q         look at r
+    |       |          store to p    p to node 0   q its twin    p back        p, q         look at r
+    |       |          fork()        q to node 1   ...           store to p    p, q         look at s
+    p, q over: each is looked at, over and over, until it is read again
+    """
+
+  private static let hazards = forks + protections + replacements + waysOut + paths + together
 
   private static let mergeLosses: Set<Damage.Kind> = [.lostRead, .torn, .leakedElsewhere]
   private static let neverTheSame = "a page that is stored to all the time is never the same as its twin"
@@ -285,12 +339,12 @@ extension Scenario {
       losses: losses,
       raceObstacle: steps == .held() ? nil : "its steps have an order that a race does not keep",
       isRacedUnasked: true,
-      c: c ?? ForkHazard.cFragment(child)
+      c: c ?? ForkHazard.cFragment(child), runsFree: child == .exits
     ) { depth throws(KernelError) in try ForkHazard(child, depth: depth) }
   }
 
   /// One write control a kind of hazard: the steps without a write's meaning are left out.
   private var hasWriteControl: Bool {
-    direction == .read && steps == .held() && makeHazards.count == 1
+    direction == .read && steps == .held() && makeHazards.count == 1 && !isFreeOnly
   }
 }

@@ -134,8 +134,10 @@ public struct Selection: Sendable, Equatable {
     var found: [Case] = []
     for schedule in schedules.isEmpty ? Schedule.allCases : schedules {
       // A race of each scenario, engine or memory takes its time, and tells what the staged ones tell.
-      let isUnasked = schedule == .race && schedules.isEmpty && scenarios.isEmpty && !isExhaustive
+      let isUnasked = schedule != .staged && schedules.isEmpty && scenarios.isEmpty && !isExhaustive
       if isUnasked && !scenario.isRacedUnasked && targets.isEmpty { continue }
+      // Of single hazards it tells what their race tells.
+      if schedule == .free && schedules.isEmpty && !isExhaustive && !scenario.isFreeOnly { continue }
       let usual = place(TargetSpec(TargetKind.usual(for: schedule)))
       // A named target names its schedule too, unless that is named itself.
       let fits = (schedules.isEmpty ? targets.filter { $0.kind.schedules.contains(schedule) } : targets).map(
@@ -159,7 +161,7 @@ public struct Selection: Sendable, Equatable {
       if plain.count < memory.full.count {
         add(memory.full, engines.isEmpty ? Array(fitting.prefix(1)) : engines, fits.isEmpty ? [usual] : fits)
       }
-      if isUnasked { continue }
+      if isUnasked || schedule == .free { continue }
       add(memory.full, engine.rest, target.full)
       add(memory.rest, engine.full, target.full)
       add(memory.full, engine.full, target.rest)

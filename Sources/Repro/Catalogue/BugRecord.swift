@@ -74,7 +74,7 @@ struct BugRecord {
   private func scheduleNames() throws(CatalogueError) -> Set<Schedule> {
     guard record.fields["schedule"] != nil else { return Set(Schedule.allCases) }
     guard let schedule = Schedule(rawValue: text("schedule")) else {
-      throw error("schedule", "there is no schedule '\(text("schedule"))'", "use staged or race")
+      throw error("schedule", "there is no schedule '\(text("schedule"))'", "use staged, race or free")
     }
     return [schedule]
   }

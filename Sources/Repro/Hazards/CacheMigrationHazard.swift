@@ -75,12 +75,12 @@ final class CacheMigrationHazard: Hazard, @unchecked Sendable {  // the trial's 
     guard let mapping else { return [] }
     try AddressRange.map(seen.base, seen.length, MAP_PRIVATE | MAP_ANONYMOUS)
     return (0..<depth).map { page in
-      let placed = pages.transfer.placed[page]
+      let placed = pages.placed(page)
       // As much of the page as the I/O covers.
-      let inPage = pages.addresses[page] - placed.segment.memory
+      let inPage = pages.addresses[page] - placed.memory
       let place = seen.base + page * kernelPageSize
       memcpy(
-        place, mapping.start + (Int(placed.offset) - start(pages) + inPage), placed.segment.length - inPage)
+        place, mapping.start + (Int(placed.offset) - start(pages) + inPage), placed.length - inPage)
       return View(page: page, copy: place, region: .cache, content: .data)
     }
   }

@@ -46,8 +46,8 @@ final class CachedRangeHazard: Hazard, @unchecked Sendable {  // the trial's thr
 
   /// Where page number `page`'s bytes are in the target.
   private func place(_ pages: PagesUnderIO, _ page: Int) -> Int {
-    let placed = pages.transfer.placed[page]
-    return Int(placed.offset) + (pages.addresses[page] - placed.segment.memory)
+    let placed = pages.placed(page)
+    return Int(placed.offset) + (pages.addresses[page] - placed.memory)
   }
 
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {

@@ -32,6 +32,7 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
   let refusal: Guard? = refuses
   /// A page that is stored to is never the same as its twin.
   let toleratesStores = false
+  let needsTwins = true
   private let twins: KSMTwins
 
   init(depth: Int) { twins = KSMTwins(depth: depth) }

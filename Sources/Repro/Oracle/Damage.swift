@@ -32,6 +32,8 @@ public struct Damage: Sendable, Codable, Equatable {
     case lostAfterReclaim = "lost after reclaim"
     /// Right whenever it was looked at, and wrong, here or in the child, after one more fork.
     case lostAfterFork = "lost after fork"
+    /// Pages that are nobody's were left when all who had them were gone.
+    case pagesLeaked = "pages leaked"
   }
 
   /// Which part of the buffer (or of whose view of it) is damaged.

@@ -58,6 +58,10 @@ protocol Hazard: AnyObject, Sendable {
   var replacesFrames: Bool { get }
   /// Whether another thread may store to the pages while the hazard acts.
   var toleratesStores: Bool { get }
+  /// Whether it acts on all pages of the process whichever it is given, as fork does.
+  var concernsProcess: Bool { get }
+  /// Whether it compares the pages with others that it made like them: only pages that nobody stores to will do.
+  var needsTwins: Bool { get }
   /// What damage is called that only shows after ``settle(_:)``; nil for what the verifier calls it.
   var lossOnSecondLook: Damage.Kind? { get }
 }
@@ -67,6 +71,8 @@ extension Hazard {
   var givesUp: Bool { false }
   var replacesFrames: Bool { false }
   var toleratesStores: Bool { true }
+  var concernsProcess: Bool { false }
+  var needsTwins: Bool { false }
   var lossOnSecondLook: Damage.Kind? { nil }
 
   func prepare(_ pages: PagesUnderIO) throws(KernelError) {}
@@ -137,9 +143,16 @@ struct PagesUnderIO: Sendable {
   /// Nanoseconds after which a wait for the kernel is given up.
   let patience: Nanoseconds
   /// The I/O that has the pages, or will have.
-  let transfer: Transfer
+  var transfer: Transfer
 
   var count: Int { addresses.count }
+
+  /// The I/O's bytes of the piece that ends with page number `page`: where they are, and how many.
+  func placed(_ page: Int) -> (memory: UnsafeMutableRawPointer, offset: Int64, length: Int) {
+    let length = transfer.length / count
+    let first = transfer.segments[page * (transfer.segments.count / count)]
+    return (first.memory, transfer.offset + Int64(page * length), length)
+  }
 
   /// Pages that follow each other without a gap, as one range each: what one system call can serve.
   var runs: [(start: UnsafeMutableRawPointer, length: Int)] {

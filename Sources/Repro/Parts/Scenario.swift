@@ -4,10 +4,19 @@ public enum Schedule: String, Sendable, Codable, CaseIterable {
   case staged
   /// Threads run free; only their start is steered.
   case race
+  /// Several readers and every hazard, each on a thread of its own, and nobody waits.
+  case free
+}
+
+extension Schedule {
+  /// Readers of the free schedule, and pages that each reads in turn.
+  static let (freeReaders, pagesOfReader) = (6, 3)
+  /// All of them.
+  static let freePages = freeReaders * pagesOfReader
 }
 
 /// Who acts on the page after the hazard.
-public enum Toucher: String, Sendable, Codable {
+public enum Toucher: String, Sendable, Codable, CaseIterable {
   /// A CPU store by this process, to bytes that the I/O does not cover.
   case store
   /// The same by a thread on another CPU, whose TLB has the page from before the hazard: a translation that
@@ -124,6 +133,13 @@ public struct Scenario: Part {
   /// Whether it is raced when nobody names scenarios or schedules: a race takes its time, and says less than
   /// the staged trials.
   public let isRacedUnasked: Bool
+  /// What acts in the free schedule, each on a thread of its own; empty for what has no place there.
+  let agents: [Agent]
+  /// Whether nothing but the free schedule can run it: its agents act all the time, several at once.
+  let isFreeOnly: Bool
+  /// Whether bytes are those of the recipe of 2008: 0xff is read over zeros, 512 bytes at once, and stores are of one
+  /// byte.
+  let isLiteral: Bool
   /// The names of the two scenarios whose hazards follow each other here, for a pair that was generated.
   let pair: [String]
   /// The hazard in C; nil for what ``CExport`` can't write.
@@ -140,8 +156,9 @@ public struct Scenario: Part {
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
     losses: Set<Damage.Kind> = [.lostRead, .torn], caching: Caching = .none,
     raceObstacle: String? = nil, isRacedUnasked: Bool = false,
-    c: CFragment? = nil, withoutC: String? = nil, pair: [String] = [],
-    then more: [HazardMaker] = [], hazard: @escaping HazardMaker
+    c: CFragment? = nil, pair: [String] = [], runsFree: Bool = false, agents: [Agent] = [],
+    isLiteral: Bool = false, withoutC: String? = nil, then more: [HazardMaker] = [],
+    hazard: @escaping HazardMaker
   ) {
     self.name = name
     self.summary = summary
@@ -162,6 +179,9 @@ public struct Scenario: Part {
     self.c = c
     self.withoutC = withoutC
     makeHazards = [hazard] + more
+    self.agents = runsFree ? [Agent(name, make: hazard)] : agents
+    isFreeOnly = !agents.isEmpty
+    self.isLiteral = isLiteral
   }
 
   private init(writeControlOf scenario: Scenario) {
@@ -183,6 +203,9 @@ public struct Scenario: Part {
     isRacedUnasked = false
     pair = []
     c = nil
+    agents = []
+    isFreeOnly = false
+    isLiteral = false
     withoutC = Self.writeWithoutC
     var makers: [HazardMaker] = []
     for make in scenario.makeHazards { makers.append(Self.underWrite(make)) }
@@ -204,6 +227,24 @@ public struct Scenario: Part {
 
   /// Whether the target must have none of its write's bytes before the page was stored to.
   public var isLeftUnread: Bool { direction == .write && steps.actsBeforeIssue }
+
+  /// One hazard of the free schedule.
+  struct Agent: Sendable {
+    /// What the log of a page calls it.
+    let name: String
+    private let needs: [Need]
+    let make: HazardMaker
+
+    /// - Parameter needs: what it can't do without; it is left out where that is missing.
+    init(_ name: String, needs: [Need] = [], make: @escaping HazardMaker) {
+      self.name = name
+      self.needs = needs
+      self.make = make
+    }
+
+    /// Why it can't act here, or nil.
+    var missing: String? { needs.lazy.compactMap { $0.missing() }.first }
+  }
 
   /// The memory that it uses when nobody says which: the first that will do.
   public var usualMemory: MemoryKind {

@@ -40,6 +40,9 @@ public struct Setting: Sendable, Equatable {
     Setting(change: .more(path: path, by: count), policy: policy)
   }
 
+  /// The same, and nothing follows where it can't be made.
+  var wished: Setting { Setting(change: change, policy: .wished) }
+
   /// The file that is changed, if it is one.
   var path: String? {
     switch change {

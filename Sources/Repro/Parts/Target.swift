@@ -58,6 +58,9 @@ protocol Target: AnyObject, Sendable {
   /// The place of trial number `trial`'s I/O of `length` bytes and what stands there.
   func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp)
 
+  /// Where a block of 0xff stands, for the recipe of 2008; nil where there is none.
+  var onesOffset: Int64? { get }
+
   /// Whether any of the range is in the page cache: direct I/O leaves nothing there, so it was none.
   func isCached(offset: Int64, length: Int) -> Bool
 
@@ -80,6 +83,7 @@ extension Target {
   var buffered: CInt? { nil }
   func dropCache() {}
   func copies(offset: Int64, length: Int) throws(KernelError) -> [[UInt8]] { [] }
+  var onesOffset: Int64? { nil }
   func prepareHold() throws(TargetError) {}
   func isCached(offset: Int64, length: Int) -> Bool { false }
   func openOnIOThread() throws(KernelError) {}

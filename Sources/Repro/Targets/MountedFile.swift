@@ -1,11 +1,11 @@
 extension TargetKind {
   /// An unnamed file on a disk with ext4.
-  public static let ext4 = mounted("ext4", .block, [.race, .staged])
+  public static let ext4 = mounted("ext4", .block, [.race, .staged, .free])
   /// An unnamed file on a disk with xfs.
-  public static let xfs = mounted("xfs", .block, [.race, .staged])
+  public static let xfs = mounted("xfs", .block, [.race, .staged, .free])
   /// An unnamed file on a disk with btrfs, which takes pages with faults disabled and at a fault lets go of
   /// those that it has: no fault can hold its I/O.
-  public static let btrfs = mounted("btrfs", .btrfs, [.race])
+  public static let btrfs = mounted("btrfs", .btrfs, [.race, .free])
 
   private static func mounted(
     _ fileSystem: String, _ path: IOPath, _ schedules: Set<Schedule>

@@ -7,7 +7,7 @@ extension TargetKind {
   public static let scratch = TargetKind(
     "scratch",
     "a folder (gets an unnamed file), a new file or a block device; runs free, or is held by a fault",
-    schedules: [.race, .staged], path: nil, takesPath: true, holdsByFault: true, c: ScratchFile.c
+    schedules: [.race, .staged, .free], path: nil, takesPath: true, holdsByFault: true, c: ScratchFile.c
   ) { spec, pattern throws(TargetError) in
     do throws(TargetError) {
       return try ScratchFile(
@@ -24,7 +24,7 @@ extension TargetKind {
 /// A file or block device of known content, open for direct I/O: the race schedule's target.
 ///
 /// The first half is read, the second half is written, so that a write never changes what a
-/// later read must find.
+/// later read must find. Behind them is a page of 0xff.
 final class ScratchFile: Target, @unchecked Sendable {  // immutable after init, but for close
   /// Where files go when nobody names a place: on disk, unlike /tmp of many machines.
   static let usualFolder = "/var/tmp"
@@ -95,6 +95,7 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
       for file in Set([descriptor, written]) {
         try Self.write(pattern, to: file, bytes: 2 * half, path)
       }
+      try Self.writeOnes(to: descriptor, at: 2 * half, path)
       try Self.requireDirect(descriptor, path)
       opened = Glibc.open("/proc/self/fd/\(descriptor)", O_RDONLY | O_CLOEXEC)
       if opened < 0 { throw TargetError.unusable(path, .last("open once more")) }
@@ -128,10 +129,12 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
 
   func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp) {
     let unit = max(alignment, Pattern.blockSize)
-    let start = trial % Self.places * (half / Self.places) / unit * unit
-    let offset = start + Self.lead + (direction == .read ? 0 : half)
+    let place = min(trial % Self.places * (half / Self.places), half - Self.lead - length)
+    let offset = max(0, place) / unit * unit + Self.lead + (direction == .read ? 0 : half)
     return (Int64(offset), Stamp(.file, generation: 0, block: offset / Pattern.blockSize))
   }
+
+  var onesOffset: Int64? { Int64(2 * half) }
 
   func readBack(
     offset: Int64, into buffer: UnsafeMutableRawPointer, length: Int
@@ -260,8 +263,9 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
     _ pattern: Pattern, to descriptor: CInt, bytes: Int, _ path: String
   ) throws(TargetError) {
     var room: UInt64 = 0
-    if ck_block_device_bytes(descriptor, &room) == 0, room < UInt64(bytes) {
-      throw .tooSmall(path, bytes: Int(room), needed: bytes)
+    let needed = bytes + onesLength
+    if ck_block_device_bytes(descriptor, &room) == 0, room < UInt64(needed) {
+      throw .tooSmall(path, bytes: Int(room), needed: needed)
     }
     let chunk = 1 << 20
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: chunk, alignment: kernelPageSize)
@@ -273,6 +277,17 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
       if count == length { continue }
       let error = count < 0 ? KernelError.last("write") : KernelError("write", .noSpace)
       throw error.errno == .noSpace ? .full(path, needed: bytes) : .unusable(path, error)
+    }
+  }
+
+  private static let onesLength = 4096
+
+  private static func writeOnes(to descriptor: CInt, at offset: Int, _ path: String) throws(TargetError) {
+    let buffer = UnsafeMutableRawPointer.allocate(byteCount: onesLength, alignment: kernelPageSize)
+    defer { buffer.deallocate() }
+    memset(buffer, 0xff, onesLength)
+    if pwrite(descriptor, buffer, onesLength, off_t(offset)) != onesLength {
+      throw .unusable(path, .last("write"))
     }
   }
 

@@ -63,6 +63,7 @@ struct Judge {
         self.instead.isEmpty || !buffer.memory.comesBackFilled ? self.instead : self.instead + [fill]
       var expectations = [
         Expectation(.io, clamp(layout.settled), expected: io, previous: fill, or: instead),
+        Expectation(.untouched, clamp(layout.lead), expected: fill, previous: fill, or: instead),
         Expectation(.untouched, clamp(layout.untouched), expected: fill, previous: fill, or: instead),
       ]
       // A store inside of a read may lose against the data: either is right there.

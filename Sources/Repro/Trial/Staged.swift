@@ -24,12 +24,14 @@ final class Staged {
 
   /// - Parameter patience: nanoseconds that any wait for the kernel may take.
   init(
-    _ one: Case, _ target: any Target, depth: Int, pattern: Pattern, patience: Nanoseconds,
+    _ one: Case, _ target: any Target, depth: Int, shape: Shape = Shape(), pattern: Pattern,
+    patience: Nanoseconds,
     makeEngine: @escaping @Sendable (Int) throws(KernelError) -> any Engine
   ) throws {
     bench = try Bench(
-      one, target, depth: depth, length: kernelPageSize, touchLength: Self.touchLength, pattern: pattern,
-      patience: patience, makeEngine: makeEngine)
+      one, target, depth: depth, length: shape.pieceLength(alignment: target.alignment),
+      touchLength: Self.touchLength, shape: shape, pattern: pattern, patience: patience,
+      makeEngine: makeEngine)
     let toucher = one.scenario.steps.toucher
     do throws(KernelError) {
       second = toucher == .secondRead ? try SecondReader(target) : nil

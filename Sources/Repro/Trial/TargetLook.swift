@@ -9,15 +9,16 @@ extension Judge {
     guard let space = readBackBuffer?.base else { return [] }
     let layout = buffer.layout
     var damage: [Damage] = []
-    for (page, place) in setup.transfer.placed.enumerated() {
+    for page in 0..<buffer.depth {
+      let offset = setup.transfer.offset + Int64(page * layout.io.count)
       do throws(KernelError) {
-        try target.readBack(offset: place.offset, into: space, length: layout.io.count)
+        try target.readBack(offset: offset, into: space, length: layout.io.count)
       } catch {
         guard error.isOfTheData else { throw error }
         damage.append(unreadable(.disk, layout.io, .first, page, error))
         continue
       }
-      damage += try differences(at: place.offset, page)
+      damage += try differences(at: offset, page)
       let (content, fill) = (buffer.content(setup, page), buffer.fill(setup, page))
       let touch =
         if scenario.isLeftUnread, let store = stores(page).first {

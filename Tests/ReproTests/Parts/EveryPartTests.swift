@@ -22,9 +22,9 @@ struct EveryPartTests {
 
   private func name(
     _ scenario: String = "control-none", memory: String = "anon", engine: String = "pread",
-    target: String = "held"
+    target: String = "held", schedule: Schedule = .staged
   ) -> CaseName {
-    CaseName(scenario: scenario, memory: memory, engine: engine, target: target, schedule: .staged)
+    CaseName(scenario: scenario, memory: memory, engine: engine, target: target, schedule: schedule)
   }
 
   /// Both controls and a quiet case, shallow and deep: silent where nothing is done, firing where a page is
@@ -76,7 +76,12 @@ struct EveryPartTests {
   func scenario(_ scenario: String) throws {
     let engine = Scenario.named(scenario)?.engine.isEmpty == false ? "io_uring-fixed" : "pread"
     let memory = Scenario.named(scenario)?.usualMemory.name ?? "anon"
-    let observer = try run(Selection(name(scenario, memory: memory, engine: engine)))
+    let isFree = Scenario.named(scenario)?.isFreeOnly == true
+    let observer = try run(
+      Selection(
+        name(
+          scenario, memory: memory, engine: engine, target: isFree ? "scratch" : "held",
+          schedule: isFree ? .free : .staged)))
     let result = try #require(observer.results.first)
     #expect(result.verdict != .error, "\(result.reason ?? "")")
     if result.verdict == .skipped || result.verdict == .inconclusive {
