@@ -56,8 +56,8 @@ extension Scenario {
       steps: .held(hazards: 2), guards: union(\.guards), needs: union(\.needs), settings: union(\.settings),
       memory: first.memory.union(second.memory), losses: first.losses.union(second.losses),
       raceObstacle: "its steps have an order that a race does not keep",
-      withoutC: "it is generated; export \(first.name) and \(second.name)",
       pair: [first.name, second.name],
+      withoutC: "it is generated; export \(first.name) and \(second.name)",
       then: second.makeHazards, hazard: first.makeHazards[0])
   }
 }

@@ -284,7 +284,8 @@ extension Scenario {
       drawing: recipeDrawing, guards: ForkHazard.guards, needs: [.pageFrames],
       memory: [.mergeable, .swappable],
       isRacedUnasked: true,
-      agents: [Agent("fork", make: forkAndExit)], isLiteral: true, withoutC: manyThreads, hazard: forkAndExit),
+      agents: [Agent("fork", make: forkAndExit)], isLiteral: true, withoutC: manyThreads,
+      hazard: forkAndExit),
     Scenario(
       "move_pages-always", "memory is migrated back and forth all the time, and nobody stores to it",
       steps: .held(.none), drawing: MovePagesHazard.drawing, guards: [.migrationCounts],
