@@ -66,8 +66,7 @@ extension Scenario {
   private static let protections: [Scenario] = [
     Scenario(
       "mprotect", "mprotect to read-only and back", drawing: MprotectHazard.drawing,
-      guards: [.writeFaultReuses], memory: [.private, .divisible],
-      raceObstacle: "a store thread that runs free would fault while the page is read-only",
+      guards: [.writeFaultReuses], memory: [.private, .divisible], raceObstacle: readOnlyFails,
       c: MprotectHazard.cFragment
     ) { _ throws(KernelError) in MprotectHazard() },
     Scenario(
@@ -239,8 +238,7 @@ extension Scenario {
     Scenario(
       "mprotect-then-fork", "mprotect to read-only and back, then fork; the child exits at once",
       drawing: MprotectHazard.drawing, guards: ForkHazard.guards, memory: [.private, .divisible],
-      raceObstacle: "a store thread that runs free would fault while the page is read-only",
-      c: MprotectHazard.cThenFork, then: [forkAndExit]
+      raceObstacle: readOnlyFails, c: MprotectHazard.cThenFork, then: [forkAndExit]
     ) { _ throws(KernelError) in MprotectHazard() },
     Scenario(
       "madvise-dontfork-fork", "MADV_DONTFORK, then fork; the child exits at once and never has the page",
@@ -319,7 +317,10 @@ extension Scenario {
   private static let hazards = forks + protections + replacements + waysOut + paths + together
 
   private static let mergeLosses: Set<Damage.Kind> = [.lostRead, .torn, .leakedElsewhere]
-  private static let neverTheSame = "a page that is stored to all the time is never the same as its twin"
+  private static let readOnlyFails = "an I/O that comes for the page while it is read-only fails with EFAULT"
+  private static let neverTheSame =
+    "ksmd comes by in tens of milliseconds, when an I/O that runs free is over, and a page that is stored to is "
+    + "never the same as its twin"
 
   private static let merge: HazardMaker = { depth throws(KernelError) in KSMHazard(depth: depth) }
 
