@@ -43,6 +43,7 @@ public struct HazardsPage {
       in the guards of `move_pages` and `thp-collapse`.
     - **soft offline**: takes a good page out of use until the next boot.
     - **uprobe registration**: replaces pages of program text, which no direct read fills.
+    - **migration of the page cache's pages under buffered reads**: no direct I/O takes part.
     - **a direct read of a range under a direct write to it**: each sector may be the old or the new one, and which
       is for the disk to say.
     """

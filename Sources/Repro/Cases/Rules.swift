@@ -50,6 +50,11 @@ extension Case {
         : nil
     },
     { one, _ in
+      one.schedule == .staged && one.target.kind.isSuspended && one.scenario.caching == .only
+        ? "\(one.scenario.name) on \(one.target.kind.name), staged: a buffered read is held by the fault of its first page"
+        : nil
+    },
+    { one, _ in
       one.target.kind.alignment >= kernelPageSize && one.scenario.steps.toucher == .secondRead
         ? "\(one.scenario.name) on \(one.target.kind.name): a read takes whole pages, and leaves no part to a second"
         : nil
