@@ -39,6 +39,7 @@ public struct HazardsPage {
 
     - **uprobe registration**: the mapping must not be writable when it happens, which no buffer of a direct read is
       unless its owner protects it meanwhile.
+    - **migration of the page cache's pages under buffered reads**: no direct I/O takes part.
     - **a direct read of a range under a direct write to it**: each sector may be the old or the new one, and which
       is for the disk to say.
     """

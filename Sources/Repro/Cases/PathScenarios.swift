@@ -29,12 +29,6 @@ extension Scenario {
       losses: [.stale], caching: .allowed, withoutC: Scenario.writeWithoutC
     ) { depth throws(KernelError) in try CachedRangeHazard(depth: depth) },
     Scenario(
-      "cache-migrate", "migration of pages of the target's page cache under a buffered read and a mapping",
-      steps: .held(.none), drawing: CacheMigrationHazard.drawing, guards: CacheMigrationHazard.guards,
-      needs: [.twoNodes, .pageFrames], settings: Migration.settings, losses: [.lostRead, .torn, .stale],
-      caching: .only
-    ) { depth throws(KernelError) in try CacheMigrationHazard(depth: depth) },
-    Scenario(
       "unstable-write", "stores to the buffer of a direct write, and nothing else", direction: .write,
       drawing: UnstableWriteHazard.drawing, guards: UnstableWriteHazard.guards,
       losses: [.unreadable, .copiesDiffer], caching: .allowed, withoutC: Scenario.writeWithoutC

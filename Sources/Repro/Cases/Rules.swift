@@ -29,7 +29,8 @@ extension Case {
     },
     { one, _ in
       one.schedule == .staged && one.scenario.isLeftUnread && !one.target.kind.leavesUnread
-        ? "\(one.scenario.name) on \(one.target.kind.name): it has the bytes of a write before the store" : nil
+        ? "\(one.scenario.name) on \(one.target.kind.name): it has the bytes of a write before the store"
+        : nil
     },
     { one, _ in
       one.scenario.isLeftUnread && one.memory.isState
@@ -56,6 +57,11 @@ extension Case {
     { one, _ in
       one.schedule == .staged && one.target.kind.isSuspended && one.engine.traits.contains(.asynchronous)
         ? "\(one.engine.name) on \(one.target.kind.name), staged: that its I/O is held shows in a call that waits"
+        : nil
+    },
+    { one, _ in
+      one.schedule == .staged && one.target.kind.isSuspended && one.scenario.caching == .only
+        ? "\(one.scenario.name) on \(one.target.kind.name), staged: a buffered read is held by the fault of its first page"
         : nil
     },
     { one, _ in

@@ -2,7 +2,8 @@ extension MemoryKind {
   /// A page that a child shares since before the I/O.
   public static let forked = MemoryKind(
     "forked", "private anonymous base pages that a living child shares", needs: [.pageFrames],
-    traits: [.private, .swappable, .divisible, .mergeable, .anonymous], catalogued: ["anon"], maximumDepth: 256,
+    traits: [.private, .swappable, .divisible, .mergeable, .anonymous], catalogued: ["anon"],
+    maximumDepth: 256,
     isState: true, c: ForkedMemory.cForked
   ) { pieces, length throws(KernelError) in try ForkedMemory(pieces: pieces, pieceLength: length) }
 }

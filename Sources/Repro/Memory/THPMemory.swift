@@ -24,7 +24,8 @@ extension MemoryKind {
   public static let thpPieces = MemoryKind(
     "thp-pte", "transparent huge pages, mapped by page tables", needs: [.transparentHugePages, .pageFrames],
     settings: [.file(THPMemory.enabled, "madvise", accepted: ["always"], .skip)],
-    traits: [.private, .swappable, .divisible, .anonymous], maximumDepth: 64, isState: true, c: THPMemory.cSplit
+    traits: [.private, .swappable, .divisible, .anonymous], maximumDepth: 64, isState: true,
+    c: THPMemory.cSplit
   ) { pieces, length throws(KernelError) in
     try THPMemory(pieces: pieces, pieceLength: length, isSplit: true)
   }
