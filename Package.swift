@@ -34,7 +34,9 @@ let package = Package(
     .target(
       name: "Repro", dependencies: ["CKernel", "CLibaio", system],
       resources: [
-        .embedInCode("Catalogue/bugs.txt"), .embedInCode("Export/skeleton.c.in"),
+        .embedInCode("Catalogue/bugs.txt"), .embedInCode("Catalogue/measured.txt"),
+        .embedInCode("Export/skeleton.c.in"), .embedInCode("Export/report-head.c.in"),
+        .embedInCode("Export/race.c.in"),
         .embedInCode("Export/settings.c.in"), .embedInCode("Export/report.c.in"),
         .embedInCode("Export/init.c.in"), .embedInCode("Export/hold-fuse.c.in"),
         .embedInCode("Export/hold-fault.c.in"),
@@ -51,7 +53,8 @@ let package = Package(
         .embedInCode("kernels.txt"), .embedInCode("Architectures/architectures.txt"),
         .embedInCode("Reports/HTML/page.mustache"), .embedInCode("Reports/HTML/page.css"),
         .embedInCode("Reports/HTML/page.js"),
-        .embedInCode("mutations.txt"), .embedInCode("mutant.config"), .embedInCode("mutant-sources.txt"),
+        .embedInCode("mutations.txt"), .embedInCode("mutations-6.1.txt"), .embedInCode("mutant.config"),
+        .embedInCode("mutant-sources.txt"),
       ],
       swiftSettings: strict),
     .executableTarget(

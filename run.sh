@@ -6,12 +6,14 @@
 #   ./run.sh build                build only: .build/release/repro and its static guest executable
 #   ./run.sh test [--guest]       lint, tests, data races; --guest also boots old kernels
 #   ./run.sh matrix [OPTION...]   build, then `repro matrix OPTION...`: scenarios by kernels
+#   ./run.sh measure              build, measure all that bugs.txt has scenarios for, rewrite fixtures/measured.txt
 #   ./run.sh architectures        build, then the staged scenarios on every architecture, as Markdown
 #   ./run.sh install [--prefix FOLDER]     build; the command, its man page and completions, to /usr/local
 #   ./run.sh uninstall [--prefix FOLDER]   removes what that put there
 #   ./run.sh faults [NAME...]     plants faults in a copy of the sources, which the tests must catch
 #   ./run.sh bench [NAME...]      build, then benchmarks beside their limits and a C program (minutes)
 #   ./run.sh mutants [OPTION...]  build, then `repro mutants OPTION...`: kernels with one guard removed each
+#   ./run.sh storm [OPTION...]    build, then end N runs (--ends, 300) by signals: nothing may be left
 #   ./run.sh fleet-test           8 shards of the staged suite as jobs of a Slurm of one node, which is started
 #                                 for it; also a shard that is killed, and one that never runs
 #   ./run.sh soak [N]             N bisection steps (100) on a bad and on a good kernel; none may be wrong
@@ -21,7 +23,7 @@ cd "$(dirname "$0")"
 static_folder=.build-static
 python_folder=.build-python
 # Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
-guest_tests=30
+guest_tests=33
 
 say() { printf '+ %s\n' "$*" >&2; }
 
@@ -233,6 +235,28 @@ soak() {
   wait "$bad" && [ "$good" -eq 0 ]
 }
 
+# All that the catalogue has scenarios for, on all kernels and architectures, into fixtures/measured.txt. A matrix that
+# is not as expected is told at the end; what it lost beyond the catalogue is not written.
+measure() {
+  mapfile -t names < <(awk '$1 == "name:" { print $2 }' fixtures/architectures.txt)
+  need_guests
+  need_architectures "${names[@]}"
+  build
+  local reports status=0
+  reports=$(mktemp -d)
+  matrix() {
+    say repro matrix "$@"
+    .build/release/repro matrix "${@:2}" --reports "$reports/$1" || status=$?
+  }
+  matrix suite --kernels all --schedule staged
+  matrix nfs "*" --kernels all --schedule staged --target held-nfs
+  matrix race fork --schedule race --memory anon --memory thp --memory hugetlb --engine pread --target scratch
+  matrix architectures --arch "$(IFS=,; echo "${names[*]}")" --kernels 6.1,6.12,7.2 --schedule staged
+  .build/release/repro measure "$reports"/*/*.jsonl --into fixtures/measured.txt || status=$?
+  rm -r "$reports"
+  return "$status"
+}
+
 # installed PREFIX: the files of an installation.
 installed() {
   printf '%s\n' "$1/bin/repro" "$1/bin/repro-oneshot" "$1/share/man/man1/repro.1" \
@@ -290,6 +314,9 @@ case "${1:-}" in
   fleet-test) fleet_test ;;
   soak) soak "${2:-100}" ;;
   test) run_tests "${2:-}" ;;
+  measure)
+    measure
+    ;;
   architectures)
     mapfile -t names < <(awk '$1 == "name:" { print $2 }' fixtures/architectures.txt)
     need_guests
@@ -302,6 +329,12 @@ case "${1:-}" in
     shift
     need_build
     exec Tests/plant-faults "$@"
+    ;;
+  storm)
+    shift
+    need_guests
+    build
+    exec Tests/storm "$@"
     ;;
   matrix)
     shift

@@ -58,6 +58,8 @@ int ck_swapoff(const char *path) {
   return (int)result;
 }
 
+int ck_thread(void) { return gettid(); }
+
 int ck_unshare_files(void) { return (int)answer(unshare(CLONE_FILES)); }
 
 static cpu_set_t cpus_before;
@@ -85,6 +87,13 @@ int ck_go_to_other_cpu(void) {
     return sched_setaffinity(0, sizeof there, &there) < 0 ? -errno : 0;
   }
   return -ENODEV;
+}
+
+int ck_run_on_cpu(int cpu) {
+  cpu_set_t there;
+  CPU_ZERO(&there);
+  CPU_SET(cpu, &there);
+  return (int)answer(sched_setaffinity(0, sizeof there, &there));
 }
 
 int ck_leave_cpu(void) { return (int)answer(sched_setaffinity(0, sizeof cpus_before, &cpus_before)); }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 void ck_store64(void *at, uint64_t value) { *(volatile uint64_t *)at = value; }
+void ck_store8(void *at, uint8_t value) { *(volatile uint8_t *)at = value; }
 uint64_t ck_load64(const void *at) { return *(const volatile uint64_t *)at; }
 uint8_t ck_load8(const void *at) { return *(const volatile uint8_t *)at; }
 

@@ -18,7 +18,11 @@ enum Guest {
     ] {
       complain("mount \(folder)", ck_mount(type, folder))
     }
+    mountIfKnown("cgroup2", "/sys/fs/cgroup")
+    mountIfKnown("debugfs", "/sys/kernel/debug")
     complain("bring lo up", ck_loopback_up())
+    // What can't be undone may be done here: the next boot is a new machine.
+    OwnMachine.declare()
     setenv("NO_COLOR", "1", 1)  // the terminal is the kernel's console, whose log somebody keeps
     loadModules()
     mountDisks()
@@ -42,6 +46,11 @@ enum Guest {
     }
   }
 
+  /// A kernel without it makes no folder for it.
+  private static func mountIfKnown(_ type: String, _ folder: String) {
+    if access(folder, F_OK) == 0 { complain("mount \(folder)", ck_mount(type, folder)) }
+  }
+
   /// In the order of their names, which is that of their dependencies.
   private static func loadModules() {
     for name in names(in: moduleFolder).filter({ $0.hasSuffix(".ko") }).sorted() {
@@ -50,13 +59,18 @@ enum Guest {
     }
   }
 
-  /// Each line of the list is a disk, its file system and its folder.
+  /// Each line of the list is a disk: its name, what lies over it, its file system, and the devices.
   private static func mountDisks() {
     guard let list = try? KernelFile.read(diskList) else { return }
     for line in list.split(separator: "\n") {
-      let words = line.split(separator: " ").map(String.init)
-      guard words.count == 3 else { continue }
-      complain("mount \(words[0]) on \(words[2])", ck_mount_from(words[0], words[1], words[2]))
+      guard let (disk, devices) = GuestDisk.reading(line) else { continue }
+      do {
+        let device = try disk.assemble(over: devices)
+        guard let fileSystem = disk.fileSystem else { continue }
+        complain("mount \(device) on \(disk.folder)", ck_mount_from(device, fileSystem, disk.folder))
+      } catch {
+        ReportWriter.write("repro: \(error)\n", to: STDERR_FILENO)
+      }
     }
   }
 

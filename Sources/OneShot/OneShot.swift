@@ -35,7 +35,8 @@ enum OneShot {
       ReportWriter.write(usage, to: STDOUT_FILENO)
       return 0
     }
-    guard arguments.contains(where: { $0.hasPrefix("scenarios=") }) else {
+    // A shard may be of the standard scenarios, which no plan names.
+    guard arguments.contains(where: { $0.hasPrefix("scenarios=") || $0.hasPrefix("shard=") }) else {
       fail("nothing is sealed into this file and no scenarios= is given; --help tells more")
     }
     do throws(PlanError) {

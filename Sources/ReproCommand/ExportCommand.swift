@@ -1,10 +1,16 @@
 import ArgumentParser
 import Repro
 
+extension Schedule: ExpressibleByArgument {}
+
 /// `repro export`: a scenario as a program of its own.
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Write a staged scenario as one C file, to send to others.")
+    commandName: "export", abstract: "Write a scenario as one C file, to send to others.",
+    discussion: """
+      Staged, a read is held in flight and one trial decides. With --schedule race the program is the recipe of \
+      2008: threads run free on any path, and it says how many of its reads met the hazard.
+      """)
 
   @Flag(name: .customLong("c"), help: "As C: the one form there is.") var isC = false
 
@@ -12,6 +18,7 @@ struct ExportCommand: ParsableCommand {
   @Option(help: help("memory")) var memory: [String] = []
   @Option(help: help("engine")) var engine: [String] = []
   @Option(help: "What holds its I/O: \(TargetKind.heldNames).") var target: [String] = []
+  @Option(help: "staged or race.") var schedule: Schedule?
   @Option(name: .shortAndLong, help: "Write to this file, not to standard output.") var output: String?
 
   func validate() throws {
@@ -29,11 +36,15 @@ struct ExportCommand: ParsableCommand {
   private func one() throws -> Case {
     var plan = Plan(
       CaseName(subject).map { Selection($0) } ?? Selection(scenarios: [subject]), seed: Seed(0))
-    plan.selection.schedules = [.staged]
+    let named = CaseName(subject)
+    let schedule = schedule ?? named?.schedule ?? .staged
+    plan.selection.schedules = [schedule]
+    let memory = Scenario.named(subject)?.usualMemory.name ?? "anon"
     for (key, values, usual) in [
-      ("memory", memory, "anon"), ("engine", engine, "pread"), ("target", target, "held"),
+      ("memory", self.memory, memory), ("engine", engine, "pread"),
+      ("target", target, schedule == .race ? "scratch" : "held"),
     ] {
-      let isNamed = CaseName(subject) != nil && values.isEmpty
+      let isNamed = named != nil && values.isEmpty
       if !isNamed { try plan.setOption(key, values.isEmpty ? [usual] : values) }
     }
     let (cases, excluded) = try plan.expand()

@@ -23,7 +23,7 @@ struct ListCommand: ParsableCommand {
       return
     }
     if bugs {
-      print(Catalogue.standard.affectedTable(), terminator: "")
+      print(Catalogue.measured.affectedTable(), terminator: "")
       return
     }
     var plan = try options.plan()

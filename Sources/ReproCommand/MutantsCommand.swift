@@ -10,7 +10,7 @@ struct MutantsCommand: AsyncParsableCommand {
     commandName: "mutants",
     abstract: "Build kernels with one guard removed each, and see whether the scenarios lose data on them.",
     discussion: """
-      Debian's source of \(MutantLab.Base.standard.name) is downloaded to \(MutantLab.standardCache), never installed; \
+      Debian's source of \(MutantBase.standard.name) is downloaded to \(MutantLab.standardCache), never installed; \
       kernels are built once and kept there, so a run that was stopped goes on where it was. The base takes minutes, \
       each mutation a fraction of one. Exit codes: 0 all mutations are found that are marked reachable, no others, \
       and the base is as the catalogue has it; 1 not so; 2 usage, or the base can't be built.
@@ -27,6 +27,9 @@ struct MutantsCommand: AsyncParsableCommand {
   @Flag(help: "Only apply the edits to the source, and print what fixtures/mutant-sources.txt must be.")
   var check = false
   @Flag(help: "Remove source, objects and kernels.") var clean = false
+  @Option(help: "The kernel whose source is edited: \(MutantBase.all.map(\.name).joined(separator: " or ")).")
+  var base = MutantBase.standard
+  @Flag(help: "Only build the kernels.") var build = false
   @Flag(help: "Build with the kernel's own assertions, DEBUG_VM and PAGE_TABLE_CHECK.") var assertions = false
   @Option(help: "table, markdown or jsonl.") var format: Format = .table
   @Option(help: "Also write the outcomes to this file, one JSON line a kernel.") var output: String?
@@ -44,7 +47,7 @@ struct MutantsCommand: AsyncParsableCommand {
 
   private func chosen() throws -> [Mutation] {
     do {
-      let matching = try Mutations.standard.matching(mutations)
+      let matching = try base.mutations.matching(mutations)
       return fix ? matching.filter { $0.kind == .fix } : matching
     } catch {
       throw ValidationError("\(error)")
@@ -58,26 +61,27 @@ struct MutantsCommand: AsyncParsableCommand {
     if list {
       for mutation in chosen { print("\(mutation.id): \(mutation.summary) (\(mutation.guardText))") }
     } else if clean {
-      print(try MutantLab.clean() ? "\(MutantLab.standardCache): removed" : "nothing is there")
+      print(try MutantLab.clean(base) ? "\(MutantLab.standardCache): removed" : "nothing is there")
     } else if let report {
       guard let text = try? String(contentsOfFile: report, encoding: .utf8) else {
         throw ValidationError("--report \(report): cannot be read")
       }
-      try conclude(MutantScore(chosen, MutantOutcome.parse(text)), nil)
+      try conclude(MutantScore(chosen, MutantOutcome.parse(text), hasAssertions: assertions), nil)
     } else if check {
-      let all = Mutations.standard.all
+      let all = base.mutations.all
       let lab = try await open()
       print(try lab.check(all).text, terminator: "")
     } else {
       let outcomes = try await outcomes(chosen)
-      try conclude(MutantScore(chosen, outcomes), outcomes)
+      try conclude(MutantScore(chosen, outcomes, hasAssertions: assertions), outcomes)
     }
   }
 
   private func open() async throws -> MutantLab {
-    let (jobs, assertions) = (jobs, assertions)
+    let (base, jobs, assertions) = (base, jobs, assertions)
     return try await interruptible(.default) {
-      try await MutantLab.open(hasAssertions: assertions, jobs: jobs, progress: Self.tell)
+      try await MutantLab.open(
+        base, hasAssertions: assertions, jobs: jobs, progress: Self.tell)
     }
   }
 
@@ -86,7 +90,7 @@ struct MutantsCommand: AsyncParsableCommand {
     guest.oneShot = try OneShotExecutable.locate(guest.oneShot)
     guest.accelerator = try await guest.accelerator.probed()
     let lab = try await open()
-    let changes = try lab.check(chosen).changes(since: .recorded)
+    let changes = try lab.check(chosen).changes(since: base.recorded)
     if !changes.isEmpty {
       Self.tell(
         "linux \(lab.version) has other code than the records were checked with: \(changes.joined(separator: ", "))"
@@ -94,6 +98,9 @@ struct MutantsCommand: AsyncParsableCommand {
     }
     let subjects = MutantSubject.all(chosen, runsAll: all)
     let kernels = try await interruptible(.default) { try await lab.kernels(subjects, progress: Self.tell) }
+    if build {
+      throw ExitCode(kernels.values.contains { if case .failure = $0 { true } else { false } } ? 1 : 0)
+    }
 
     let described = guest
     let seed = Seed.random
@@ -127,4 +134,15 @@ struct MutantsCommand: AsyncParsableCommand {
     }
     throw ExitCode(score.exitCode)
   }
+}
+
+extension MutantBase: ExpressibleByArgument {
+  /// By its name.
+  public init?(argument: String) {
+    guard let base = MutantBase.all.first(where: { $0.name == argument }) else { return nil }
+    self = base
+  }
+
+  /// As it is written on the command line.
+  public var defaultValueDescription: String { name }
 }

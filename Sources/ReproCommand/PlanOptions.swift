@@ -74,6 +74,8 @@ struct PlanOptions: ParsableArguments {
   @Flag(help: help("all")) var all = false
   @Option(help: help("shard")) var shard: [String] = []
   @Option(help: help("depth")) var depth: [String] = []
+  @Option(help: help("bytes")) var bytes: [String] = []
+  @Option(name: .customLong("parts"), help: help("parts")) var segments: [String] = []
   @Option(help: help("trials")) var trials: [String] = []
   @Option(help: help("time")) var time: [String] = []
   @Option(help: help("seed")) var seed: [String] = []
@@ -89,8 +91,8 @@ struct PlanOptions: ParsableArguments {
     try parts.apply(to: &plan)
     plan.selection.isExhaustive = all
     for (key, values) in [
-      ("shard", shard), ("depth", depth), ("trials", trials), ("time", time), ("seed", seed),
-      ("min-exposures", minExposures),
+      ("shard", shard), ("depth", depth), ("bytes", bytes), ("parts", segments), ("trials", trials),
+      ("time", time), ("seed", seed), ("min-exposures", minExposures),
       ("stop-after-losses", stopAfterLosses), ("confidence", confidence),
     ] { try plan.setOption(key, values) }
     if let shard = plan.selection.shard, seed.isEmpty {

@@ -15,7 +15,7 @@ struct ReproCommand: ParsableCommand {
     subcommands: [
       RunCommand.self, VMCommand.self, MatrixCommand.self, MutantsCommand.self, BisectCommand.self,
       CalibrateCommand.self, SoakCommand.self, MergeCommand.self, ReplayCommand.self, ReportCommand.self,
-      StoreCommand.self, RuntestCommand.self, FleetCommand.self,
+      CoverageCommand.self, StoreCommand.self, MeasureCommand.self, RuntestCommand.self, FleetCommand.self,
       SealCommand.self,
       ExportCommand.self, ListCommand.self, ProbeCommand.self,
       ExplainCommand.self, DoctorCommand.self,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Repro
 import ReproLab
 
@@ -35,11 +36,14 @@ struct SoakCommand: ParsableCommand {
 
   func run() throws {
     var soak = try Soak(try options.plan(), goal: try goal(), path: output, resumes: resume)
-    let (events, code) = try soak.run(exitCodes) { print($0) }
+    let (events, code) = try soak.run(exitCodes) { tell($0) }
     var report = HumanReport(exitCodes)
-    for line in events.flatMap({ report.lines(for: $0) }) { print(line) }
+    for line in events.flatMap({ report.lines(for: $0) }) { tell(line) }
     throw ExitCode(code)
   }
+
+  /// At once: what is buffered here, the next round's process would write again.
+  private func tell(_ line: String) { ReportWriter.write("\(line)\n", to: STDOUT_FILENO) }
 
   private func goal() throws -> Soak.Goal {
     Soak.Goal(seconds: try duration.map(seconds), exposures: exposures, hazards: hazards)

@@ -48,7 +48,7 @@ public struct Bisection: Sendable {
       plan.trials = Self.stagedTrials
       plan.stopAfterLosses = 1
       plan.minimumExposures = Self.stagedTrials / 2
-    case .race:
+    case .race, .free:
       plan.stopAfterLosses = 1
       plan.patience = Self.racePatience
       plan.minimumExposures = exposuresNeeded(one.name)

@@ -8,7 +8,7 @@ public struct HazardsPage {
 
   /// Markdown.
   public var text: String {
-    let hazards = Scenario.all.filter { $0.role == .hazard && $0.direction == .read }
+    let hazards = Scenario.all.filter { $0.role == .hazard }
     let pairs = Scenario.pairs.count
     return
       ([Self.head]
@@ -21,7 +21,7 @@ public struct HazardsPage {
         named as in `ksm-then-fork`, under `--all` or by name (`repro run 'ksm-then-*'`). A pair has the records
         of both.
         """,
-        Self.absent,
+        Self.absent, Self.unreached,
       ]).joined(separator: "\n\n") + "\n"
   }
 
@@ -37,14 +37,23 @@ public struct HazardsPage {
   private static let absent = """
     ## Not staged
 
-    - **cpuset.mems, reclaim by a memory cgroup's limit**: need a cgroup made on the host. They end in the same
-      guards as `migrate_pages` and `pageout`.
-    - **NUMA balancing, khugepaged**: the kernel decides when, and nothing makes it act while an I/O is held. They end
-      in the guards of `move_pages` and `thp-collapse`.
-    - **soft offline**: takes a good page out of use until the next boot.
-    - **uprobe registration**: replaces pages of program text, which no direct read fills.
-    - **page cache, direct writes**: a held target's server has a write's bytes before anything can happen.
+    - **uprobe registration**: the mapping must not be writable when it happens, which no buffer of a direct read is
+      unless its owner protects it meanwhile.
+    - **migration of the page cache's pages under buffered reads**: no direct I/O takes part.
+    - **a direct read of a range under a direct write to it**: each sector may be the old or the new one, and which
+      is for the disk to say.
     """
+
+  /// Which scenarios ask nothing on which memory, and why.
+  private static let unreached =
+    """
+    ## Out of reach
+
+    Scenarios that mean something on a memory, run there, and ask no guard, on any kernel. `repro coverage REPORT...`
+    compares this list with what reports of several kernels saw.
+
+
+    """ + Unreached.all.map { "- \($0.text)" }.joined(separator: "\n")
 
   private func section(_ scenario: Scenario) -> String {
     var parts = ["## \(scenario.name)", sentence(scenario.summary)]
@@ -58,7 +67,7 @@ public struct HazardsPage {
     }
     if let obstacle = scenario.raceObstacle { facts.append("- staged only: \(obstacle)") }
     parts.append(facts.joined(separator: "\n"))
-    let bugs = Catalogue.standard.bugs.filter { $0.scenarios.contains { $0.matches(scenario.name) } }
+    let bugs = Catalogue.measured.bugs.filter { $0.scenarios.contains { $0.matches(scenario.name) } }
     if bugs.isEmpty {
       parts.append("No record.")
     } else {
@@ -79,7 +88,7 @@ public struct HazardsPage {
 
   private func row(_ bug: Bug) -> String {
     let measured = [true, false].compactMap { corrupt -> String? in
-      let versions = bug.measured.filter { $0.corrupt == corrupt }.map { "\($0.version)" }
+      let versions = bug.kernels(corrupt: corrupt)
       return versions.isEmpty ? nil : "\(corrupt ? "corrupt" : "clean") \(versions.joined(separator: ", "))"
     }
     let commits = (bug.introduced + bug.fix).map { "\($0.hash) \($0.title)" }

@@ -130,7 +130,7 @@ public struct LossRates: Codable, Sendable, Equatable {
     guard let result = outcome.results.first, let start = outcome.start, let place = Place(outcome) else {
       throw nothing(outcome.end.reason ?? outcome.results.first?.reason ?? "the guest gave no verdict")
     }
-    guard result.case.schedule == .race else { throw nothing("\(result.case) is no race") }
+    guard result.case.schedule != .staged else { throw nothing("\(result.case) is no race") }
     guard result.count.unexplained == 0 else { throw nothing(result.reason ?? "the damage is unexplained") }
     guard outcome.exposedLosses > 0 else {
       throw nothing(outcome.end.reason ?? result.reason ?? "no exposed trial lost data")

@@ -63,7 +63,9 @@ public struct Matrix: Sendable {
 
   /// How a cell compares with the catalogue. Of what an architecture is known to lack, nothing is expected.
   public func judgement(_ result: CaseResult, on column: Column) -> Judgement {
-    if result.verdict == .skipped, column.architecture?.lacks(result.case) == true { return .unknown }
+    if result.verdict == .skipped, column.architecture?.lacks(result.case, on: column.version) == true {
+      return .unknown
+    }
     return Judgement(result, on: column.version)
   }
 
@@ -119,6 +121,7 @@ public struct Matrix: Sendable {
         lines.append("\(column.kernel): \(remark)")
       }
     }
+    if columns.contains(where: { $0.architecture != nil }) { lines.append(ExportedEvents.limits) }
     let times = columns.map { "\($0.kernel) \(String(format: "%.1f", $0.seconds)) s" }
     return lines + ["guest time: " + times.joined(separator: ", ")]
   }

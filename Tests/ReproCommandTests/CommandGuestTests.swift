@@ -149,6 +149,37 @@ struct CommandGuestTests {
     #expect(matrix.verdicts("6.12") == ["fork": ["clean"], "control-none": ["clean"]])
   }
 
+  @Test func `mapped buffers lose data, each where the catalogue has it`() throws {
+    let (status, matrix) = try matrix(
+      "--kernels", "6.1,6.12", "mapped-fsync", "mapped-reclaim", "write-to-buffer", "--memory", "ext4-clean",
+      "--memory", "btrfs-clean", "--target", "held-block", "--schedule", "staged", "--engine", "pread",
+      "--trials", "5")
+    #expect(status == 0)
+    #expect(
+      matrix.verdicts("6.1") == [
+        "mapped-fsync": ["clean"], "mapped-reclaim": ["corrupt"], "write-to-buffer": ["corrupt"],
+      ])
+    // btrfs is the one that loses there.
+    #expect(
+      matrix.verdicts("6.12") == [
+        "mapped-fsync": ["clean", "corrupt"], "mapped-reclaim": ["clean"], "write-to-buffer": ["corrupt"],
+      ])
+  }
+
+  @Test func `stores to a direct write's buffer show in checksums and in mirrors, and nowhere else`() throws {
+    let (status, matrix) = try matrix(
+      "--kernels", "6.1,6.12", "unstable-write", "control-buffered", "--target", "suspended", "--target",
+      "suspended-btrfs", "--target", "raid1", "--target", "ext4", "--schedule", "staged", "--engine", "pread",
+      "--trials", "5")
+    #expect(status == 0)
+    for cell in matrix.cells {
+      let (scenario, target) = (cell.result.case.scenario, cell.result.case.target)
+      let isLost = target == "raid1" || target == "suspended-btrfs" && cell.kernel == "6.1"
+      #expect(
+        cell.result.verdict == (scenario == "unstable-write" && isLost ? "corrupt" : "clean"), "\(cell)")
+    }
+  }
+
   @Test func `fork loses data over NFS on 7.2, shallow and deep`() throws {
     for depth in ["1", "16"] {
       let run = try repro(

@@ -5,7 +5,9 @@ import Glibc
 struct HostSnapshot: Equatable {
   /// KSM's settings; its counters go on for ever.
   var ksm: [String: String]
-  /// Of transparent huge pages, the hugetlb pool and NUMA balancing.
+  /// Control groups of some run, and what the root of a hierarchy lets groups have.
+  var groups: [String]
+  /// Of transparent huge pages, khugepaged, the hugetlb pool and NUMA balancing.
   var memory: [String: String]
   /// Files with a loop device over them.
   var loops: [String]
@@ -20,8 +22,15 @@ struct HostSnapshot: Equatable {
   init() {
     ksm = Self.settings("/sys/kernel/mm/ksm")
     memory = Self.settings("/sys/kernel/mm/transparent_hugepage")
+    for (name, value) in Self.settings("/sys/kernel/mm/transparent_hugepage/khugepaged") {
+      memory["khugepaged/\(name)"] = value
+    }
     for path in ["/proc/sys/vm/nr_hugepages", "/proc/sys/kernel/numa_balancing"] {
       memory[path] = Self.text(path)
+    }
+    groups = ["", "/memory", "/cpuset", "/unified"].flatMap { folder in
+      let top = "/sys/fs/cgroup\(folder)"
+      return Self.names(top).filter { $0.hasPrefix("repro.") } + [Self.text("\(top)/cgroup.subtree_control")]
     }
     loops = Self.names("/sys/block").compactMap {
       try? String(contentsOfFile: "/sys/block/\($0)/loop/backing_file", encoding: .utf8)

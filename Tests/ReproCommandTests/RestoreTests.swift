@@ -9,9 +9,10 @@ import Testing
   "repro run: the host is put back", .serialized, .exclusive,
   .enabled(if: Machine.canHold, "needs root and /dev/fuse"))
 final class RestoreTests {
-  /// KSM's settings, swap, children that live on and held I/O, in about the least time.
+  /// KSM's and khugepaged's settings, swap, cgroups, children that live on and held I/O, in about the least time.
   private static let changing = [
-    "run", "ksm", "pageout", "fork-child-stays", "--schedule", "staged", "--engine", "pread", "--trials",
+    "run", "ksm", "pageout", "fork-child-stays", "memcg-reclaim", "ksm-cgroups", "--schedule", "staged",
+    "--engine", "pread", "--trials",
     "40",
   ]
   private static let changingLittle = [

@@ -1,4 +1,5 @@
 import Foundation
+import Repro
 import Testing
 
 @testable import ReproLab
@@ -30,7 +31,7 @@ struct InitramfsTests {
     try await withKernel { kernel, executable in
       let initramfs = try await Initramfs(
         kernel: kernel, executable: executable, plan: "do it\n",
-        disks: [FileSystemDisk(fileSystem: "ext4", folder: "/mnt/here", device: "/dev/vdc")],
+        disks: [FileSystemDisk(disk: try #require(TargetKind.ext4.disk), devices: ["/dev/vdc"])],
         modules: ["virtio_blk", "zram"])
       #expect(initramfs.modules == ["virtio", "virtio_blk"] && initramfs.missingModules == ["zram"])
       let entries = try CPIOArchiveTests.read(initramfs.archive)
@@ -42,7 +43,7 @@ struct InitramfsTests {
       #expect(entries[7].mode == 0o100755 && entries[7].contents == FakeELF.executable(interpreter: false))
       #expect(entries[9].contents == FakeELF.module(info: ["depends=virtio"]))
       #expect(entries[10].contents == Array("do it\n".utf8))
-      #expect(entries[11].contents == Array("/dev/vdc ext4 /mnt/here\n".utf8))
+      #expect(entries[11].contents == Array("ext4 plain ext4 /dev/vdc\n".utf8))
     }
   }
 

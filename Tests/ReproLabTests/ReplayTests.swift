@@ -90,6 +90,19 @@ struct ReplayTests {
     try body(folder.appending("r.jsonl"))
   }
 
+  @Test("of several runs, the one that lost data is meant, with its seed")
+  func rounds() throws {
+    let reports = try ShardReports()
+    let clean = ShardReports.events(nil, seed: 1).filter {
+      if case .trial(let trial) = $0 { !trial.isLoss } else { true }
+    }
+    let path = try reports.write(clean + ShardReports.events(nil, seed: 2), "rounds.jsonl")
+    let found = try ReportedTrials(path)
+    #expect(found.plan.seed == Seed(2))
+    #expect(found.trials.map { "\($0.case):\($0.trial)" } == ["fork.libaio.staged:1"])
+    #expect(try ReportedTrials(path + "#fork.pread.staged:0").plan.seed == Seed(1))
+  }
+
   @Test("of a report, the losses are meant, or the trial that is named")
   func chosen() throws {
     let trials = [trial(0, at: nil), trial(1), trial(2), trial(1, .race)]

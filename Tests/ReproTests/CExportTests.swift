@@ -6,26 +6,30 @@ import Testing
 
 @Suite("Export to C", .exclusive)
 struct CExportTests {
-  static let exportable = [
-    "control-remap", "control-none", "fork", "fork-child-stays", "fork-child-reads", "fork-child-writes",
-    "fork-remote-store", "fork-read2", "fork-registered", "mprotect-then-fork", "none-late", "mprotect",
-    "soft-dirty", "pageout", "move_pages", "ksm", "madvise-dontfork-fork", "cold", "fork-vm-write",
-    "fork-mem-write", "madv-free", "mbind", "migrate_pages", "ksm-swap", "madvise-wipeonfork-fork", "vfork",
-    "posix_spawn",
-  ]
+  static let exportable = Scenario.all.filter { $0.c != nil }.map(\.name)
 
   /// One axis varied at a time, as the default plan has it.
   static let varied = [
     "fork.readv.staged", "fork.preadv2.staged", "fork.libaio.staged", "fork.io_uring.staged",
     "fork.io_uring-fixed.staged",
     "fork.thp.pread.staged", "fork.hugetlb.pread.staged", "fork.mlocked.pread.staged",
-    "control-none.memfd.pread.staged",
+    "control-none.memfd.pread.staged", "fork.absent.pread.staged", "fork.zero-page.pread.staged",
+    "fork.zeroed.pread.staged", "fork.lazyfree.pread.staged", "fork.forked.pread.staged",
+    "fork.swapped.pread.staged", "fork.swapped-in.pread.staged", "fork.swap-cache.pread.staged",
+    "fork.ksm-merged.pread.staged", "fork.thp-pte.pread.staged", "fork.wide.pread.staged",
+    "control-none.memfd-read.pread.staged", "fork.memfd-private.pread.staged",
     "fork.pread.held-block.staged", "fork.pread.held-block-4k.staged",
     "fork-child-stays.thp.io_uring-fixed.held-block.staged", "fork.pread.scratch.staged",
     "fork.readv.scratch.staged", "fork-child-reads.preadv2.scratch.staged",
     "fork-registered.io_uring-fixed.held-block.staged",
   ]
-  static let all = exportable.map { "\($0).\(engine(of: $0)).staged" } + varied
+  static let all = exportable.map(usual) + varied
+
+  /// The case that `repro export --c SCENARIO` writes.
+  static func usual(_ scenario: String) -> String {
+    let memory = Scenario.named(scenario)?.usualMemory.name ?? "anon"
+    return scenario + (memory == "anon" ? "" : ".\(memory)") + ".\(engine(of: scenario)).staged"
+  }
 
   /// The engine that a scenario is usually run with.
   static func engine(of scenario: String) -> String {
@@ -71,38 +75,83 @@ struct CExportTests {
   private static let hasCompiler = (try? Programs.run("/usr/bin/env", ["cc", "--version"]).status) == 0
   private static let canRun = hasCompiler && geteuid() == 0 && access("/dev/fuse", R_OK | W_OK) == 0
 
-  @Test("just the scenarios of one hazard, one read and one store are exported")
-  func whichOnes() {
-    for scenario in Scenario.all where scenario.direction == .read {
-      let isExported = (try? Self.export("\(scenario.name).\(Self.engine(of: scenario.name)).staged")) != nil
-      #expect(isExported == Self.exportable.contains(scenario.name), "\(scenario.name)")
+  @Test("a part has C, or says why not")
+  func coverage() {
+    func check(_ kind: String, _ name: String, has isWritten: Bool, _ reason: String?) {
+      #expect(
+        isWritten != (reason != nil),
+        """
+        \(kind) \(name): give it `c:` (docs/extending.md, "In C"), or say in `withoutC:` why it has none, in words \
+        that follow "can't be exported:"
+        """)
+      #expect(reason?.isEmpty != true && reason?.contains("\n") != true && reason?.hasSuffix(".") != true)
     }
-    let race = Case(
-      scenario: .quiet, memory: .anon, engine: .pread, target: TargetSpec(.scratch), schedule: .race)
-    #expect(throws: PlanError.self) { try CExport(race) }
-    let shared = Case(
-      scenario: Scenario.named("fork") ?? .quiet, memory: .memfd, engine: .pread, target: TargetSpec(.held),
-      schedule: .staged)
-    #expect(throws: PlanError.self) { try CExport(shared) }
-    #expect(throws: PlanError.self) { try Self.export("fork.pread.held-nfs.staged") }
-    // A fault holds one read; this has two.
-    #expect(throws: PlanError.self) { try Self.export("fork-read2.pread.scratch.staged") }
+    for one in Scenario.all { check("scenario", one.name, has: one.c != nil, one.withoutC) }
+    for one in Scenario.pairs { check("pair", one.name, has: one.c != nil, one.withoutC) }
+    for one in MemoryKind.all { check("memory", one.name, has: one.c != nil, one.withoutC) }
+    for one in TargetKind.all { check("target", one.name, has: one.c != nil, one.withoutC) }
   }
 
-  @Test("every case that stages one of them is exported, and is a program of at most 700 lines")
+  @Test("what has none says why")
+  func whichOnes() {
+    func refusal(_ name: String) -> String {
+      let error = #expect(throws: PlanError.self, "\(name)") { try Self.export(name) }
+      return error?.description ?? ""
+    }
+    #expect(refusal("fork.pread.held-nfs.staged").contains("can't be exported: its server"))
+    #expect(refusal("fork.pread.ext4.staged").contains("export --target scratch, and give"))
+    #expect(refusal("compaction.pread.staged").contains("thousands of other pages"))
+    #expect(refusal("ksm-then-fork.pread.staged").contains("export ksm and fork"))
+    // A fault holds one read; this has two.
+    #expect(refusal("fork-read2.pread.scratch.staged").contains("this has two"))
+    #expect(refusal("pageout.pread.scratch.race").contains("export it staged"))
+    #expect(refusal("fork.thp.pread.scratch.race").contains("proved each time"))
+  }
+
+  @Test(
+    "every case that stages one of them is exported, and is a program whose experiment is 400 lines at most")
   func everyCase() throws {
     var selection = Selection(scenarios: Self.exportable)
     selection.isExhaustive = true
     selection.schedules = [.staged]
     let cases = selection.expand(try selection.chosenScenarios(), depth: 1).cases
-      .filter { $0.target.kind.c != nil && !$0.memory.isState }
+      .filter { $0.target.kind.c != nil && $0.memory.c != nil }
       .filter { !($0.target.kind.holdsByFault && $0.scenario.steps.toucher == .secondRead) }
     #expect(cases.count > 150)
     for one in cases {
       let lines = try CExport(one).source.split(separator: "\n", omittingEmptySubsequences: false)
-      // A third of it is what every program can do: tell programs, and be process 1.
-      #expect(lines.count <= 700, "\(one.name): \(lines.count)")
+      let rest = try #require(lines.firstIndex { $0.hasPrefix("/* ---- The rest") }, "\(one.name)")
+      let head = try #require(lines.firstIndex(of: " */"))
+      #expect(rest - head <= 400, "\(one.name): \(rest - head)")
+      #expect(lines.count - rest <= 300, "\(one.name): \(lines.count - rest)")
     }
+  }
+
+  @Test("a race is three threads in a program of its own, which counts what it met")
+  func race() throws {
+    let source = try Self.export("fork.pread.scratch.race").source
+    let lines = source.split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(try #require(lines.firstIndex { $0.hasPrefix("/* ---- The rest") }) <= 300)
+    for line in lines { #expect(Self.width(line) <= 100, "\(line)") }
+    #expect(source.firstMatch(of: /@[a-zA-Z]+@/) == nil && source.contains("Bug fork-block"))
+  }
+
+  @Test("it races here, and says how many reads met the hazard", .enabled(if: canRun))
+  func races() throws {
+    let programs = try Programs()
+    let program = try programs.compile("fork.pread.scratch.race")
+    let (status, output) = try Programs.run(program, ["1", NSTemporaryDirectory()])
+    if status == 4 { return }  // no direct I/O there
+    let numbers = try #require(
+      output.firstMatch(
+        of: /\n(\d+) reads, (\d+) with the hazard in flight, (\d+) that entered [^;]*; (\d+) lost\n/))
+    let (reads, met, lost) = (Int(numbers.1)!, Int(numbers.2)! + Int(numbers.3)!, Int(numbers.4)!)
+    #expect(reads > 0 && met <= 2 * reads)
+    let loses = try mustLose("fork.pread.held-block.staged")
+    #expect((status == 1) == (lost > 0) && (status == 1) == loses)
+    #expect(status != 0 || met >= 100)
+    let (_, none) = try Programs.run(program, ["1", "/no-such-place"])
+    #expect(none.contains("fork, raced: SKIPPED: /no-such-place: No such file or directory; name a folder"))
   }
 
   @Test("the source is short, complete and in the kernel's style", arguments: all)
@@ -151,7 +200,7 @@ struct CExportTests {
     #expect(lines[0].contains(" \(kernelPageSize)-byte pages, little endian"), "\(lines[0])")
     let name = text.prefix { $0 != "." }
     switch status {
-    case 0: #expect(last == "\(name): CLEAN: no loss in 5 trials, 5 of them exposures")
+    case 0: #expect(last == "\(name): CLEAN: no loss in 5 trials, 5 of them exposures", "\(output)")
     case 1:
       #expect(last == "\(name): CORRUPT: 5 of 5 reads lost data")
       #expect(output.contains("trial 0: lost read: byte 0: expected 5a, found f1; page frame 0x"))

@@ -31,6 +31,10 @@ struct PortabilityTests {
     }
     if line.contains(/(?i)page\w*\s*[=:*\/%]+\s*(4096|0x1000)\b/) { return "a size of pages" }
     if line.contains(/\b(4096|0x1000)\s*\*\s*page|<<\s*12\b|>>\s*12\b/) { return "a size of pages" }
+    if line.contains(/\bSYS_\w+(\s*:\s*\w+)?\s*=\s*\d/) { return "the number of a system call" }
+    if line.contains(/[&|]\s*~?\s*\(?\s*(4095|0x0*fff)\b|\b(4096|0x1000)\s*-\s*1\b/) {
+      return "a mask of pages"
+    }
     if line.contains(/\basm\b|\b__(x86_64|aarch64|amd64)__\b|#if\s+arch\(/) { return "one architecture" }
     return nil
   }
@@ -56,6 +60,7 @@ struct PortabilityTests {
     arguments: [
       "syscall(323, flags)", "#define SYS_userfaultfd 323", "let pageSize = 4096", "count / page * 4096",
       "address >> 12", "offset = page << 12", "asm volatile(\"\")", "#if arch(x86_64)", "#ifdef __x86_64__",
+      "let SYS_memfd_create: Int = 319", "address & ~4095", "address & 0xfff", "start & ~(4096 - 1)",
     ])
   func fires(line: String) { #expect(Self.offence(in: line) != nil) }
 
@@ -63,7 +68,7 @@ struct PortabilityTests {
     "and nothing else",
     arguments: [
       "syscall(SYS_userfaultfd, O_CLOEXEC)", "let pageSize = kernelPageSize", "blockSize: 4096", "x << 1",
-      "uint8_t chunk[4096]",
+      "uint8_t chunk[4096]", "flags & 0xffff", "[0 ... 4095] = DATA", "address & (page_size - 1)",
     ])
   func silent(line: String) { #expect(Self.offence(in: line) == nil) }
 

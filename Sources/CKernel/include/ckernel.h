@@ -16,6 +16,7 @@
 
 /* Volatile access: the kernel or another thread is the other party. */
 void ck_store64(void *at, uint64_t value);
+void ck_store8(void *at, uint8_t value);
 uint64_t ck_load64(const void *at);
 uint8_t ck_load8(const void *at);
 /* Nothing read before this call may stand in for a read after it. */
@@ -55,6 +56,8 @@ long ck_thread_faults(void);
 int ck_swapon(const char *path);
 int ck_swapoff(const char *path);
 int ck_unshare_files(void);
+/* The calling thread's number. */
+int ck_thread(void);
 /* The calling thread, and threads it makes from then on, stay on the CPU they are on; the
  * second lets it run where it could before the first. */
 int ck_stay_on_cpu(void);
@@ -63,6 +66,8 @@ int ck_leave_cpu(void);
 int ck_cpus(void);
 /* After ck_stay_on_cpu: the calling thread alone runs on another of the CPUs from before; -ENODEV. */
 int ck_go_to_other_cpu(void);
+/* The calling thread runs on that CPU alone. */
+int ck_run_on_cpu(int cpu);
 int ck_block_device_bytes(int fd, uint64_t *bytes);
 int ck_block_device_sector(int fd, uint32_t *bytes);
 /* fstatfs(2): the magic number of the file system (linux/magic.h). */
@@ -194,6 +199,13 @@ int ck_power_off(void);
 /* Attaches `backing` to a free loop device with blocks of so many bytes that detaches itself at its last
  * close, and opens it with O_RDWR | O_DIRECT: the descriptor, or -errno with *step naming the call. */
 int ck_loop_open(int backing, uint32_t block_size, const char **step);
+
+/* --- dm.c: devices of the device mapper --- */
+
+/* Makes a device with one target over all of its 512-byte sectors: its minor number. */
+int ck_dm_create(const char *name, const char *type, const char *parameters, uint64_t sectors);
+/* Keeps its I/O waiting from now on, without flushing or freezing what lies above; or lets it go. */
+int ck_dm_suspend(const char *name, int on);
 
 /* --- uring.c: io_uring without liburing, Linux 5.4 or later --- */
 

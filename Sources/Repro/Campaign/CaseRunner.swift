@@ -28,6 +28,17 @@ struct CaseRunner {
       try target.prepareHold()
       return try runStaged(one, target, limits, numbers, depth ?? plan.depth, afterTrial)
     case .race: return try runRace(one, target, limits, numbers, depth ?? plan.depth, afterTrial)
+    case .free:
+      let free = try Free(
+        one, target, pattern: pattern, seed: plan.seed.value, patience: Self.patience, makeEngine: engine(one)
+      )
+      defer { free.close() }
+      var count = try repeated(limits, nil, afterTrial) { _ in try free.next() }
+      if let leak = try free.end(after: count.trials) {
+        count.add(leak)
+        _ = afterTrial(leak, count)
+      }
+      return count
     }
   }
 
@@ -40,7 +51,8 @@ struct CaseRunner {
     try check(ck_stay_on_cpu(), "sched_setaffinity")
     defer { _ = ck_leave_cpu() }
     let staged = try Staged(
-      one, target, depth: depth, pattern: pattern, patience: Self.patience, makeEngine: engine(one))
+      one, target, depth: depth, shape: shape(one, target, depth), pattern: pattern,
+      patience: Self.patience, makeEngine: engine(one))
     defer { staged.close() }
     return try repeated(limits, numbers, afterTrial) { number in try staged.run(number) }
   }
@@ -49,11 +61,13 @@ struct CaseRunner {
     _ one: Case, _ target: any Target, _ limits: CaseLimits, _ numbers: [Int]?, _ depth: Int,
     _ afterTrial: (TrialRecord, CaseCount) -> Bool
   ) throws -> CaseCount {
+    let shape = try shape(one, target, depth)
+    let fixed = shape.bytes.map { _ in shape.pieceLength(alignment: target.alignment) }
     let longest = max(kernelPageSize, ScratchFile.longestTransfer / depth / kernelPageSize * kernelPageSize)
-    let (bench, window) = try RaceCalibration.bench(longest: longest) { length in
+    let (bench, window) = try RaceCalibration.bench(longest: fixed == nil ? longest : 0) { length in
       try Bench(
-        one, target, depth: depth, length: length, touchLength: Race.touchLength, pattern: pattern,
-        patience: Self.patience, makeEngine: engine(one))
+        one, target, depth: depth, length: fixed ?? length, touchLength: Race.touchLength, shape: shape,
+        pattern: pattern, patience: Self.patience, makeEngine: engine(one))
     }
     defer { bench.close() }
     let storer = try Storer()
@@ -65,6 +79,24 @@ struct CaseRunner {
     var race = Race(one, bench: bench, storer: storer, seed: plan.seed.value, window: window)
     return try repeated(limits, numbers, afterTrial) { number in try race.run(number) }
   }
+
+  /// The plan's shape, where memory and target have room for it.
+  private func shape(_ one: Case, _ target: any Target, _ depth: Int) throws(TargetError) -> Shape {
+    let length = plan.shape.pieceLength(alignment: target.alignment)
+    let pages = depth * (length / kernelPageSize + plan.shape.parts - 1)
+    if one.schedule == .staged, pages > Self.pagesInRequest {
+      throw .missing(
+        "a request that is held has \(Self.pagesInRequest) pages at most, not \(pages): fewer --bytes, --parts or "
+          + "--depth, or --schedule race")
+    }
+    if length > Shape.longest, one.memory.maximumDepth < Self.pagesInRequest {
+      throw .missing("\(one.memory.name) has no room for \(length) bytes a piece: fewer --bytes")
+    }
+    return plan.shape
+  }
+
+  /// FUSE_MAX_MAX_PAGES of kernels before 6.13, and BIO_MAX_VECS.
+  private static let pagesInRequest = 256
 
   private var pattern: Pattern { Pattern(seed: plan.seed.value) }
 

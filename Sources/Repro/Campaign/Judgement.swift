@@ -24,7 +24,7 @@ public enum Judgement: String, Sendable, Codable, CaseIterable {
       // Damage of another kind is another bug than the one that is known; a control's proves no more than that
       // losses are seen.
       case (.corrupt, .corrupt), (.corrupt, .possible):
-        result.role == .hazard && result.count.unexplained > 0 ? .unexpected : .expected
+        result.role != .positiveControl && result.count.unexplained > 0 ? .unexpected : .expected
       case (.corrupt, _): .unexpected
       case (.clean, .clean), (.clean, .possible): .expected
       case (.clean, .corrupt): .unexpected

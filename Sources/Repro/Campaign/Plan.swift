@@ -28,6 +28,8 @@ public struct Plan: Sendable, Equatable {
   public var selection: Selection
   /// Pages under one hazard.
   public var depth = 1
+  /// How much of memory an I/O covers, and in how many segments.
+  public var shape = Shape()
   /// Trials a case; nil leaves it to the time, or the schedule's default.
   public var trials: Int?
   /// Seconds a case; nil for the schedule's default.
@@ -70,10 +72,10 @@ public struct Plan: Sendable, Equatable {
       CaseLimits(
         trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 60 : 86_400),
         losses: stopAfterLosses)
-    case .race:
+    case .race, .free:
       CaseLimits(
-        trials: trials ?? .max, seconds: time ?? (trials == nil ? 0.5 : 86_400),
-        patientSeconds: time == nil ? patience : nil, exposures: minimumExposures(.race),
+        trials: trials ?? .max, seconds: time ?? (trials == nil ? schedule == .race ? 0.5 : 2 : 86_400),
+        patientSeconds: time == nil ? patience : nil, exposures: minimumExposures(schedule),
         losses: stopAfterLosses)
     }
   }

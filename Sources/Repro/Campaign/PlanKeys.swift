@@ -43,8 +43,10 @@ extension PlanKey {
         return nil
       }, write: { $0.selection.targets.map(\.description) }),
     list(
-      "schedule", "staged: the I/O is held in flight; race: threads run free. Repeatable; both if not given.",
-      \.selection.schedules, Schedule.init(rawValue:), print: \.rawValue, of: "staged, race"),
+      "schedule",
+      "staged: the I/O is held in flight; race: threads run free; free: several readers and all hazards at once. "
+        + "Repeatable; all if not given.",
+      \.selection.schedules, Schedule.init(rawValue:), print: \.rawValue, of: "staged, race, free"),
     list(
       "cases", "Single cases, by their names; no other axis counts then.", \.selection.cases,
       CaseName.init(_:), print: \.description, of: "the cases of 'repro list --cases'"),
@@ -65,6 +67,17 @@ extension PlanKey {
     number(
       "depth", "Pages under one hazard. Default: 1.", "a whole number from 1 to 256",
       get: { $0.depth == 1 ? nil : $0.depth }, set: { $0.depth = $1 }, of: 1...256),
+    number(
+      "bytes",
+      "Bytes of a read, a multiple of 512 up to \(Shape.longest). Default: all of a page but its last 512.",
+      "a multiple of 512 from 512 to \(Shape.longest)",
+      get: \.shape.bytes, set: { $0.shape.bytes = $1 }, of: Pattern.blockSize...Shape.longest,
+      step: Pattern.blockSize),
+    number(
+      "parts",
+      "Segments that each read is cut into: an I/O vector, or requests of their own with libaio and io_uring. Default: 1.",
+      "a whole number from 1 to 16",
+      get: { $0.shape.parts == 1 ? nil : $0.shape.parts }, set: { $0.shape.parts = $1 }, of: 1...16),
     number(
       "trials", "Trials a case. Default: 20 staged; what fits in the time for race.",
       get: \.trials, set: { $0.trials = $1 }),
@@ -152,12 +165,14 @@ extension PlanKey {
   private static func number(
     _ name: String, _ help: String, _ need: String = "a whole number above 0",
     get: @escaping @Sendable (Plan) -> Int?, set: @escaping @Sendable (inout Plan, Int) -> Void,
-    of range: ClosedRange<Int> = 1...1_000_000_000
+    of range: ClosedRange<Int> = 1...1_000_000_000, step: Int = 1
   ) -> PlanKey {
     PlanKey(
       name: name, help: help, isRepeatable: false,
       read: { plan, text in
-        guard let value = Int(text), range.contains(value) else { return "\(need) is needed" }
+        guard let value = Int(text), range.contains(value), value.isMultiple(of: step) else {
+          return "\(need) is needed"
+        }
         set(&plan, value)
         return nil
       }, write: { get($0).map { ["\($0)"] } ?? [] })

@@ -35,6 +35,9 @@ public struct Case: Sendable {
   /// Its parts, with what each needs and changes.
   public var parts: [any Part] { [scenario, memory, engine, target.kind] }
 
+  /// The disks that it needs.
+  public var disks: [GuestDisk] { [target.kind.disk, memory.disk].compactMap(\.self) }
+
   /// How its I/O takes hold of memory, when `path` is the target's: registered buffers have been taken
   /// before.
   func path(on path: IOPath) -> IOPath { engine.traits.contains(.registers) ? .pin : path }

@@ -19,13 +19,17 @@ extension Scenario {
 
   /// One hazard while the I/O is held, whatever the memory is, and then a store.
   private var isPairable: Bool {
-    role == .hazard && direction == .read && steps == .held() && makeHazards.count == 1
-      && memory.isSubset(of: MemoryKind.all[0].traits) && !Self.leftOut.contains(name)
+    role == .hazard && direction == .read && steps == .held() && makeHazards.count == 1 && !isFreeOnly
+      && caching == .none && memory.isSubset(of: MemoryKind.all[0].traits) && !Self.leftOut.contains(name)
   }
 
-  /// Left out of pairs: those that replace nothing and protect nothing by definition, and one of which
-  /// every other hazard would find nothing left.
-  private static let leftOut: Set<String> = ["none-late", "vfork", "posix_spawn", "madv-dontneed"]
+  /// Left out of pairs: those that replace nothing and protect nothing by definition, one of which every other
+  /// hazard would find nothing left, and those that are another way to ask what `ksm`, `pageout` and
+  /// `move_pages` ask, each with settings of its own.
+  private static let leftOut: Set<String> = [
+    "none-late", "vfork", "posix_spawn", "madv-dontneed", "ksm-cgroups", "memcg-reclaim", "cpuset-mems",
+    "numa-balancing", "soft-offline",
+  ]
 
   /// The same twice asks nothing new, and two descriptors can't both register the memory with userfaultfd.
   private func canPrecede(_ other: Scenario) -> Bool {
@@ -51,7 +55,9 @@ extension Scenario {
       "\(first.name)\(Self.joint)\(second.name)", "\(first.summary); then \(second.summary)",
       steps: .held(hazards: 2), guards: union(\.guards), needs: union(\.needs), settings: union(\.settings),
       memory: first.memory.union(second.memory), losses: first.losses.union(second.losses),
-      raceObstacle: "its steps have an order that a race does not keep", pair: [first.name, second.name],
+      raceObstacle: "its steps have an order that a race does not keep",
+      pair: [first.name, second.name],
+      withoutC: "it is generated; export \(first.name) and \(second.name)",
       then: second.makeHazards, hazard: first.makeHazards[0])
   }
 }

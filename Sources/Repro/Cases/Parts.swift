@@ -2,26 +2,27 @@
 
 extension MemoryKind {
   /// Every kind of memory, in the order of runs.
-  public static let all: [MemoryKind] = [
-    .anon,
-    .thp,
-    .hugetlb,
-    .memfd,
-    .mlocked,
-    .forked,
-    .absent,
-    .zeroPage,
-    .zeroed,
-    .lazyFree,
-    .swapped,
-    .swappedIn,
-    .swapCache,
-    .ksm,
-    .thpPieces,
-    .wide,
-    .memfdRead,
-    .memfdPrivate,
-  ]
+  public static let all: [MemoryKind] =
+    [
+      .anon,
+      .thp,
+      .hugetlb,
+      .memfd,
+      .mlocked,
+      .forked,
+      .absent,
+      .zeroPage,
+      .zeroed,
+      .lazyFree,
+      .swapped,
+      .swappedIn,
+      .swapCache,
+      .ksm,
+      .thpPieces,
+      .wide,
+      .memfdRead,
+      .memfdPrivate,
+    ] + files
 
   /// The kind of that name.
   public static func named(_ name: String) -> MemoryKind? { all.first { $0.name == name } }
@@ -61,6 +62,10 @@ extension TargetKind {
     .ext4,
     .xfs,
     .btrfs,
+    .suspended,
+    .suspendedBtrfs,
+    .raid1,
+    .crypt,
   ]
 
   /// The target of that name.

@@ -4,23 +4,25 @@ extension Scenario {
   /// The positive control, with which every lane begins.
   public static let control = Scenario(
     "control-remap", "positive control: user space replaces the page, as a buggy kernel would",
-    role: .positiveControl, drawing: RemapHazard.drawing, c: RemapHazard.cFragment
+    role: .positiveControl, drawing: RemapHazard.drawing, c: RemapHazard.cFragment, runsFree: true
   ) { _ throws(KernelError) in RemapHazard() }
 
   /// The negative control, which every lane runs second.
   public static let quiet = Scenario(
     "control-none", "negative control: the same trial without any hazard", role: .negativeControl,
-    losses: [], c: NoHazard.cFragment
+    losses: [], c: NoHazard.cFragment, runsFree: true
   ) { _ throws(KernelError) in NoHazard() }
 
   /// Every scenario that is written down, in the order of runs; see ``pairs``.
   public static let all: [Scenario] = singles + hazards.filter(\.hasWriteControl).map(\.writeControl)
 
-  static let singles: [Scenario] = [control, quiet] + hazards
+  static let singles: [Scenario] = [control, quiet] + buffered + hazards
 
   /// What a run without names takes. Every lane begins with both controls anyway, and the writes, which
-  /// can't lose, are for those who ask for them.
-  public static var standard: [Scenario] { hazards }
+  /// the usual staged target can't hold, are for those who ask for them.
+  public static var standard: [Scenario] {
+    hazards.filter { $0.direction == .read ? $0.caching == .none : $0.isLeftUnread }
+  }
 
   /// The scenario of that name.
   public static func named(_ name: String) -> Scenario? {
@@ -51,14 +53,20 @@ extension Scenario {
     fork(
       "fork-mem-write", "fork; then a write to /proc/self/mem stores, as a debugger's poke does", .stays,
       steps: .held(.memWrite), c: ForkHazard.cPoke(throughMem: true)),
+    Scenario(
+      "shared-write", "fork, then a direct write of the shared page; a store before the target has its bytes",
+      direction: .write, steps: .beforehand, drawing: SharedWriteHazard.drawing,
+      guards: SharedWriteHazard.guards, needs: [.pageFrames], memory: [.private], losses: [.lostStore],
+      raceObstacle: "a store that runs free may come before the write or after it, and either is right",
+      withoutC: writeWithoutC
+    ) { depth throws(KernelError) in try SharedWriteHazard(depth: depth) },
   ]
 
   /// What write-protects, unmaps or takes pages back.
   private static let protections: [Scenario] = [
     Scenario(
       "mprotect", "mprotect to read-only and back", drawing: MprotectHazard.drawing,
-      guards: [.writeFaultReuses], memory: [.private, .divisible],
-      raceObstacle: "a store thread that runs free would fault while the page is read-only",
+      guards: [.writeFaultReuses], memory: [.private, .divisible], raceObstacle: readOnlyFails,
       c: MprotectHazard.cFragment
     ) { _ throws(KernelError) in MprotectHazard() },
     Scenario(
@@ -68,26 +76,36 @@ extension Scenario {
     ) { _ throws(KernelError) in SoftDirtyHazard() },
     Scenario(
       "uffd-protect", "userfaultfd write-protect, on and off", drawing: UffdProtectHazard.drawing,
-      guards: UffdProtectHazard.guards, needs: [.uffdProtect], memory: [.mergeable],
-      raceObstacle: "a store thread that runs free would wait for us while the page is protected"
+      guards: UffdProtectHazard.guards, needs: [.uffdProtect], memory: [.anonymous, .mergeable],
+      raceObstacle: "a store thread that runs free would wait for us while the page is protected",
+      c: UffdProtectHazard.cFragment
     ) { _ throws(KernelError) in try UffdProtectHazard() },
     Scenario(
       "uffd-move", "UFFDIO_MOVE to another address and back", drawing: UffdMoveHazard.drawing,
-      guards: UffdMoveHazard.guards, needs: [.uffdMove, .pageFrames], memory: [.mergeable],
-      raceObstacle: "for a moment nothing is mapped, and whoever comes then waits for us"
+      guards: UffdMoveHazard.guards, needs: [.uffdMove, .pageFrames], memory: [.anonymous, .mergeable],
+      raceObstacle: "for a moment nothing is mapped, and whoever comes then waits for us",
+      c: UffdMoveHazard.cFragment
     ) { depth throws(KernelError) in try UffdMoveHazard(depth: depth) },
     Scenario(
       "pageout", "MADV_PAGEOUT and back through the swap cache", drawing: PageoutHazard.drawing,
       guards: PageoutHazard.guards, needs: [.swap], settings: [.swap], memory: [.private, .swappable],
-      losses: [.lostRead, .torn, .lostAfterSwap], isRacedUnasked: true, c: PageoutHazard.cFragment
+      losses: [.lostRead, .torn, .lostAfterSwap], isRacedUnasked: true, c: PageoutHazard.cFragment,
+      runsFree: true
     ) { _ throws(KernelError) in PageoutHazard() },
+    Scenario(
+      "memcg-reclaim", "reclaim by the limit of the page's memory cgroup, and back through the swap cache",
+      drawing: CgroupReclaimHazard.drawing, guards: PageoutHazard.guards, needs: [.swap, .memoryCgroup],
+      settings: CgroupReclaimHazard.settings, memory: [.private, .swappable],
+      losses: [.lostRead, .torn, .lostAfterSwap],
+      withoutC: "it needs a memory cgroup of its own, and makes none"
+    ) { _ throws(KernelError) in try CgroupReclaimHazard.make() },
     Scenario(
       "pageout-no-store", "MADV_PAGEOUT and back by a read; only the I/O makes the page dirty",
       steps: .held(.none),
       drawing: PageoutHazard.drawing, guards: PageoutHazard.guardsWithoutStore, needs: [.swap],
       settings: [.swap],
       memory: [.private, .swappable], losses: [.lostRead, .torn, .lostAfterSwap],
-      raceObstacle: "its steps have an order that a race does not keep"
+      raceObstacle: "its steps have an order that a race does not keep", c: PageoutHazard.cWithoutStore
     ) { _ throws(KernelError) in PageoutHazard(isStoredTo: false) },
     Scenario(
       "none-late", "no hazard; once the I/O is over the page goes to swap and comes back",
@@ -103,13 +121,15 @@ extension Scenario {
     Scenario(
       "madv-free", "MADV_FREE and reclaim, which may drop the page until it is written to",
       drawing: MadvFreeHazard.drawing, guards: MadvFreeHazard.guards, needs: [.pageMap],
-      memory: [.private, .swappable], losses: [.lostRead, .zeroed, .torn], c: MadvFreeHazard.cFragment
+      memory: [.private, .swappable, .anonymous], losses: [.lostRead, .zeroed, .torn],
+      c: MadvFreeHazard.cFragment
     ) { _ throws(KernelError) in MadvFreeHazard() },
     Scenario(
       "madv-dontneed", "MADV_DONTNEED: zeros are right, and nobody else may get the page",
       drawing: MadvDontneedHazard.drawing, guards: MadvDontneedHazard.guards, needs: [.pageFrames],
       memory: [.private, .divisible], losses: [.leakedElsewhere],
-      raceObstacle: "what a store that runs free leaves is not defined"
+      raceObstacle: "what a store that runs free leaves is not defined",
+      withoutC: "zeros are right after it, and programs look for what was read"
     ) { _ throws(KernelError) in try MadvDontneedHazard() },
   ]
 
@@ -118,7 +138,7 @@ extension Scenario {
     Scenario(
       "move_pages", "migration to another NUMA node", drawing: MovePagesHazard.drawing,
       guards: [.migrationCounts], needs: [.twoNodes, .pageFrames], settings: Migration.settings,
-      isRacedUnasked: true, c: MovePagesHazard.cFragment
+      isRacedUnasked: true, c: MovePagesHazard.cFragment, runsFree: true
     ) { _ throws(KernelError) in MovePagesHazard() },
     Scenario(
       "mbind", "mbind(MPOL_MF_MOVE) to another NUMA node", drawing: MbindHazard.drawing,
@@ -131,14 +151,34 @@ extension Scenario {
       settings: Migration.settings, c: MigratePagesHazard.cFragment
     ) { _ throws(KernelError) in MigratePagesHazard() },
     Scenario(
+      "cpuset-mems", "the process's cgroup is told to use another NUMA node", drawing: CpusetHazard.drawing,
+      guards: [.migrationCounts], needs: [.twoNodes, .pageFrames, .cpusetCgroup],
+      settings: CpusetHazard.settings,
+      withoutC: "it needs a cgroup of its own, and makes none"
+    ) { _ throws(KernelError) in try CpusetHazard() },
+    Scenario(
+      "numa-balancing", "NUMA balancing moves the page to the node of a thread that loads from it",
+      drawing: NUMABalancingHazard.drawing, guards: NUMABalancingHazard.guards,
+      needs: [.twoNodes, .twoCPUs, .pageFrames, .numaBalancing], settings: NUMABalancingHazard.settings,
+      raceObstacle: "the scheduler acts after a time of its own, longer than any I/O that runs free",
+      withoutC: "the scheduler decides when, and a program can't wait for it and hold the I/O"
+    ) { _ throws(KernelError) in try NUMABalancingHazard() },
+    Scenario(
+      "soft-offline", "the frame is taken out of use, and the page moves", drawing: SoftOfflineHazard.drawing,
+      guards: [.migrationCounts], needs: [.softOffline, .pageFrames],
+      raceObstacle: "each trial costs frames for good",
+      withoutC: "each trial costs frames for good"
+    ) { _ throws(KernelError) in SoftOfflineHazard() },
+    Scenario(
       "compaction", "memory compaction, on demand", drawing: CompactionHazard.drawing,
       guards: [.migrationCounts], needs: [.compaction, .pageFrames],
-      settings: CompactionHazard.settings, memory: [.mergeable]
+      settings: CompactionHazard.settings, memory: [.anonymous, .mergeable],
+      withoutC: "it takes thousands of other pages with gaps between them"
     ) { _ throws(KernelError) in try CompactionHazard() },
     Scenario(
       "ksm", "KSM merges the page with a twin", drawing: KSMHazard.drawing, guards: KSMHazard.guards,
       needs: [.ksm, .pageFrames], settings: KSMDaemon.settings, memory: [.mergeable],
-      losses: mergeLosses, raceObstacle: neverTheSame, c: KSMHazard.cFragment
+      losses: mergeLosses, raceObstacle: neverTheSame, c: KSMHazard.cFragment, runsFree: true
     ) { depth throws(KernelError) in KSMHazard(depth: depth) },
     Scenario(
       "ksm-swap", "the page goes to swap and comes back by a read, then KSM merges it; no store",
@@ -151,27 +191,46 @@ extension Scenario {
     Scenario(
       "ksm-existing", "KSM merges the page into one that it shares already",
       drawing: KSMExistingHazard.drawing, guards: KSMExistingHazard.guards, needs: [.ksm, .pageFrames],
-      settings: KSMDaemon.settings, memory: [.mergeable], losses: mergeLosses, raceObstacle: neverTheSame
+      settings: KSMDaemon.settings, memory: [.mergeable], losses: mergeLosses,
+      raceObstacle: neverTheSame, c: KSMExistingHazard.cFragment
     ) { depth throws(KernelError) in KSMExistingHazard(depth: depth) },
     Scenario(
       "ksm-zero", "KSM maps the zero page in place of a page of zeros", drawing: KSMZeroHazard.drawing,
       guards: KSMZeroHazard.guards, needs: [.ksm, .pageFrames], settings: KSMZeroHazard.settings,
-      memory: [.mergeable, .zeroed], losses: mergeLosses, raceObstacle: neverTheSame
+      memory: [.mergeable, .zeroed], losses: mergeLosses, raceObstacle: neverTheSame,
+      c: KSMZeroHazard.cFragment
     ) { _ throws(KernelError) in KSMZeroHazard() },
+    Scenario(
+      "ksm-cgroups",
+      "KSM merges the page with a twin that another memory cgroup pays for, and the group ends",
+      drawing: KSMCgroupsHazard.drawing, guards: KSMCgroupsHazard.guards,
+      needs: [.ksm, .pageFrames, .memoryCgroup, .pageCgroups], settings: KSMCgroupsHazard.settings,
+      memory: [.mergeable], losses: mergeLosses.union([.lostAfterMerge]), raceObstacle: neverTheSame,
+      withoutC: "it needs a memory cgroup of its own, and makes none"
+    ) { depth throws(KernelError) in try KSMCgroupsHazard(depth: depth) },
     Scenario(
       "ksm-unmerge", "MADV_UNMERGEABLE, on a page that KSM shared before the I/O",
       drawing: KSMUnmergeHazard.drawing, guards: KSMUnmergeHazard.guards, needs: [.ksm, .pageFrames],
-      settings: KSMDaemon.settings, memory: [.merged], raceObstacle: neverTheSame
+      settings: KSMDaemon.settings, memory: [.merged], raceObstacle: neverTheSame,
+      c: KSMUnmergeHazard.cFragment
     ) { _ throws(KernelError) in KSMUnmergeHazard() },
     Scenario(
       "thp-split", "page tables instead of a PMD map the huge page", drawing: THPSplitHazard.drawing,
-      guards: THPSplitHazard.guards, needs: [.pageFrames], memory: [.huge]
+      guards: THPSplitHazard.guards, needs: [.pageFrames], memory: [.huge], c: THPSplitHazard.cFragment
     ) { _ throws(KernelError) in THPSplitHazard() },
     Scenario(
       "thp-collapse", "MADV_COLLAPSE: a huge page takes the place of base pages",
       drawing: THPCollapseHazard.drawing, guards: THPCollapseHazard.guards,
-      needs: [.madviseCollapse, .pageFrames], memory: [.collapsible]
+      needs: [.madviseCollapse, .pageFrames], memory: [.collapsible], c: THPCollapseHazard.cFragment
     ) { _ throws(KernelError) in THPCollapseHazard() },
+    Scenario(
+      "khugepaged", "khugepaged: a huge page takes the place of base pages",
+      drawing: KhugepagedHazard.drawing,
+      guards: KhugepagedHazard.guards, needs: [KhugepagedHazard.need, .pageFrames],
+      settings: KhugepagedHazard.settings, memory: [.collapsible],
+      raceObstacle: "khugepaged passes after a time of its own, longer than any I/O that runs free",
+      withoutC: "export thp-collapse, which asks the same guards at once"
+    ) { _ throws(KernelError) in KhugepagedHazard() },
   ]
 
   /// Ways to fork, or nearly, that must lose nothing; and one that is not made worse by what comes first.
@@ -179,8 +238,7 @@ extension Scenario {
     Scenario(
       "mprotect-then-fork", "mprotect to read-only and back, then fork; the child exits at once",
       drawing: MprotectHazard.drawing, guards: ForkHazard.guards, memory: [.private, .divisible],
-      raceObstacle: "a store thread that runs free would fault while the page is read-only",
-      c: MprotectHazard.cThenFork, then: [forkAndExit]
+      raceObstacle: readOnlyFails, c: MprotectHazard.cThenFork, then: [forkAndExit]
     ) { _ throws(KernelError) in MprotectHazard() },
     Scenario(
       "madvise-dontfork-fork", "MADV_DONTFORK, then fork; the child exits at once and never has the page",
@@ -190,7 +248,7 @@ extension Scenario {
     Scenario(
       "madvise-wipeonfork-fork", "MADV_WIPEONFORK, then fork; the child exits at once and has zeros",
       drawing: ForkAdviceHazard.drawing, guards: ForkAdviceHazard.guards,
-      memory: [.mergeable], c: ForkAdviceHazard.cWipe
+      memory: [.anonymous, .mergeable], c: ForkAdviceHazard.cWipe
     ) { depth throws(KernelError) in try ForkAdviceHazard(depth: depth, wipes: true) },
     Scenario(
       "vfork", "vfork; the child exits at once", drawing: VforkHazard.drawing, guards: VforkHazard.guards,
@@ -202,10 +260,67 @@ extension Scenario {
     ) { _ throws(KernelError) in VforkHazard(spawns: true) },
   ]
 
-  private static let hazards = forks + protections + replacements + waysOut
+  /// The sentence that this suite is for: direct readers, a fork, migration, KSM and reclaim, all at once.
+  private static let together: [Scenario] = [
+    Scenario(
+      "combined", "several direct readers, while fork, move_pages, KSM and MADV_PAGEOUT act all at once",
+      drawing: combinedDrawing,
+      guards: ForkHazard.guards + [.migrationCounts] + KSMHazard.guards + PageoutHazard.guards,
+      needs: [.pageFrames],
+      settings: Migration.settings + KSMDaemon.settings.map(\.wished) + [.swap],
+      memory: [.mergeable, .swappable], losses: mergeLosses.union([.lostAfterSwap]),
+      isRacedUnasked: true,
+      agents: [
+        Agent("fork", make: forkAndExit),
+        Agent("move_pages", needs: [.twoNodes]) { _ throws(KernelError) in MovePagesHazard() },
+        Agent("ksm", needs: [.ksm], make: merge),
+        Agent("pageout", needs: [.swap]) { _ throws(KernelError) in PageoutHazard() },
+      ], withoutC: manyThreads, hazard: forkAndExit),
+    Scenario(
+      "recipe-2008",
+      "the recipe of 2008 to the letter: 512 bytes of 0xff read over zeros, one-byte stores, forks",
+      drawing: recipeDrawing, guards: ForkHazard.guards, needs: [.pageFrames],
+      memory: [.mergeable, .swappable],
+      isRacedUnasked: true,
+      agents: [Agent("fork", make: forkAndExit)], isLiteral: true, withoutC: manyThreads,
+      hazard: forkAndExit),
+    Scenario(
+      "move_pages-always", "memory is migrated back and forth all the time, and nobody stores to it",
+      steps: .held(.none), drawing: MovePagesHazard.drawing, guards: [.migrationCounts],
+      needs: [.twoNodes, .pageFrames], settings: Migration.settings, memory: [.mergeable, .swappable],
+      isRacedUnasked: true,
+      agents: [Agent("move_pages") { _ throws(KernelError) in MovePagesHazard() }], withoutC: manyThreads
+    ) { _ throws(KernelError) in MovePagesHazard() },
+  ]
+
+  private static let manyThreads = "it is many threads at once; export one of its hazards as a race"
+
+  private static let recipeDrawing = """
+    reader                        kernel                       forker / store thread
+    512 bytes of buf are 0
+    read(fd, buf, 512) -------->  takes P1 behind buf
+                                                               fork(): P1 shared, write-protected
+                                                               a byte of buf's page: copy-on-write,
+                                                               buf is P2, P1 is the child's
+                                  512 bytes of 0xff into P1
+    verify: buf is still 0: LOST READ
+    """
+
+  private static let combinedDrawing = """
+    readers            fork          move_pages    ksmd          pageout       store        verifier
+    read(p) read(q)    fork()        p to node 1   p its twin    p to swap     p, q         look at r
+    |       |          store to p    p to node 0   q its twin    p back        p, q         look at r
+    |       |          fork()        q to node 1   ...           store to p    p, q         look at s
+    p, q over: each is looked at, over and over, until it is read again
+    """
+
+  private static let hazards = forks + protections + replacements + waysOut + paths + together
 
   private static let mergeLosses: Set<Damage.Kind> = [.lostRead, .torn, .leakedElsewhere]
-  private static let neverTheSame = "a page that is stored to all the time is never the same as its twin"
+  private static let readOnlyFails = "an I/O that comes for the page while it is read-only fails with EFAULT"
+  private static let neverTheSame =
+    "ksmd comes by in tens of milliseconds, when an I/O that runs free is over, and a page that is stored to is "
+    + "never the same as its twin"
 
   private static let merge: HazardMaker = { depth throws(KernelError) in KSMHazard(depth: depth) }
 
@@ -226,10 +341,12 @@ extension Scenario {
       losses: losses,
       raceObstacle: steps == .held() ? nil : "its steps have an order that a race does not keep",
       isRacedUnasked: true,
-      c: c ?? ForkHazard.cFragment(child)
+      c: c ?? ForkHazard.cFragment(child), runsFree: child == .exits
     ) { depth throws(KernelError) in try ForkHazard(child, depth: depth) }
   }
 
   /// One write control a kind of hazard: the steps without a write's meaning are left out.
-  private var hasWriteControl: Bool { steps == .held() && makeHazards.count == 1 }
+  private var hasWriteControl: Bool {
+    direction == .read && steps == .held() && makeHazards.count == 1 && !isFreeOnly
+  }
 }

@@ -122,16 +122,22 @@ public struct Selection: Sendable, Equatable {
     }
     // The engine of a scenario that needs a special one is that one.
     let fitting = EngineKind.all.filter { scenario.engine.isSubset(of: $0.traits) }
-    let memory = axis(memories, MemoryKind.all, usual: [scenario.usualMemory])
+    let memoriesHere = MemoryKind.all.filter {
+      isExhaustive || $0.disk == nil || scenario.memory.contains(.cached)
+    }
+    let memory = axis(memories, memoriesHere, usual: [scenario.usualMemory])
     let engine = axis(engines, EngineKind.all, usual: Array(fitting.prefix(1)))
-    // A disk with a file system takes a guest time to make ready, and a host has none.
-    let unasked = TargetKind.all.filter { isExhaustive || $0.mount == nil }
+    // A disk with a file system takes a guest time to make ready, and a host has none: for targets and memory
+    // alike.
+    let unasked = TargetKind.all.filter { isExhaustive || $0.disk == nil }
     let allTargets = unasked.map { place(TargetSpec($0)) }
     var found: [Case] = []
     for schedule in schedules.isEmpty ? Schedule.allCases : schedules {
       // A race of each scenario, engine or memory takes its time, and tells what the staged ones tell.
-      let isUnasked = schedule == .race && schedules.isEmpty && scenarios.isEmpty && !isExhaustive
+      let isUnasked = schedule != .staged && schedules.isEmpty && scenarios.isEmpty && !isExhaustive
       if isUnasked && !scenario.isRacedUnasked && targets.isEmpty { continue }
+      // Of single hazards it tells what their race tells.
+      if schedule == .free && schedules.isEmpty && !isExhaustive && !scenario.isFreeOnly { continue }
       let usual = place(TargetSpec(TargetKind.usual(for: schedule)))
       // A named target names its schedule too, unless that is named itself.
       let fits = (schedules.isEmpty ? targets.filter { $0.kind.schedules.contains(schedule) } : targets).map(
@@ -155,7 +161,7 @@ public struct Selection: Sendable, Equatable {
       if plain.count < memory.full.count {
         add(memory.full, engines.isEmpty ? Array(fitting.prefix(1)) : engines, fits.isEmpty ? [usual] : fits)
       }
-      if isUnasked { continue }
+      if isUnasked || schedule == .free { continue }
       add(memory.full, engine.rest, target.full)
       add(memory.rest, engine.full, target.full)
       add(memory.full, engine.full, target.rest)

@@ -29,8 +29,8 @@ public struct Bug: Sendable, Hashable, Identifiable {
   public let source: String
   /// What the record rests on.
   public let confidence: [Confidence]
-  /// What real kernels did.
-  public let measured: [Observation]
+  /// What real kernels did: as the record says, and as cases of ours measured.
+  public private(set) var measured: [Observation]
   /// The damage in one line.
   public let summary: String
   /// What else must be known, such as a bound that is not sharp.
@@ -103,6 +103,8 @@ extension Bug {
     public let version: KernelVersion
     /// What it was built for, by its name in `fixtures/architectures.txt`; nil for x86-64.
     public let architecture: String?
+    /// Bytes of a page; nil where the record does not say.
+    public var pageSize: Int?
     /// Whether the damage was seen there.
     public let corrupt: Bool
   }
@@ -134,6 +136,13 @@ extension Bug.Repair: CustomStringConvertible {
 }
 
 extension Bug.Observation: CustomStringConvertible {
+  /// The architecture if it is not x86-64, and its pages where they are not of 4 KiB.
+  var place: String? {
+    guard let architecture else { return nil }
+    guard let pageSize, pageSize != 4096 else { return architecture }
+    return "\(architecture) with \(pageSize / 1024) KiB pages"
+  }
+
   /// As in the record: `6.1.176 corrupt`, `6.1.176 arm64 corrupt`.
   public var description: String {
     "\(version) \(architecture.map { "\($0) " } ?? "")\(corrupt ? "corrupt" : "clean")"
@@ -141,15 +150,29 @@ extension Bug.Observation: CustomStringConvertible {
 }
 
 extension Bug {
+  /// The same record, with more that was seen; a kernel that did the same in several cases is one observation.
+  func observed(_ more: [Observation]) -> Bug {
+    var bug = self
+    for one in more {
+      let isKnown = { (known: Observation) in
+        (known.version, known.architecture, known.corrupt) == (one.version, one.architecture, one.corrupt)
+      }
+      bug.measured.removeAll { isKnown($0) && $0.pageSize == nil }
+      if !bug.measured.contains(where: isKnown) { bug.measured.append(one) }
+    }
+    bug.measured.sort { ($0.version, $0.architecture ?? "") < ($1.version, $1.architecture ?? "") }
+    return bug
+  }
+
   /// The kernels on which a verdict was seen, and on which architectures but x86-64:
-  /// `5.10.223, 6.1.176 (also arm64, s390x)`.
-  func kernels(corrupt: Bool) -> [String] {
+  /// `5.10.223, 6.1.176 (also arm64, ppc64le with 64 KiB pages)`.
+  package func kernels(corrupt: Bool) -> [String] {
     let seen = measured.filter { $0.corrupt == corrupt }
     var versions: [KernelVersion] = []
     for one in seen where !versions.contains(one.version) { versions.append(one.version) }
     return versions.map { version in
       let here = seen.filter { $0.version == version }
-      let others = here.compactMap(\.architecture)
+      let others = here.compactMap(\.place)
       if others.isEmpty { return "\(version)" }
       return "\(version) (\(here.count > others.count ? "also " : "")\(others.joined(separator: ", ")))"
     }

@@ -74,7 +74,7 @@ struct BugRecord {
   private func scheduleNames() throws(CatalogueError) -> Set<Schedule> {
     guard record.fields["schedule"] != nil else { return Set(Schedule.allCases) }
     guard let schedule = Schedule(rawValue: text("schedule")) else {
-      throw error("schedule", "there is no schedule '\(text("schedule"))'", "use staged or race")
+      throw error("schedule", "there is no schedule '\(text("schedule"))'", "use staged, race or free")
     }
     return [schedule]
   }
@@ -153,7 +153,8 @@ struct BugRecord {
       }
       observations.append(
         Bug.Observation(
-          version: version, architecture: words.count == 3 ? words[1] : nil, corrupt: verdict == "corrupt"))
+          version: version, architecture: words.count == 3 ? words[1] : nil, pageSize: nil,
+          corrupt: verdict == "corrupt"))
     }
     return observations
   }

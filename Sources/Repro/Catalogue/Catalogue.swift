@@ -15,6 +15,9 @@ public struct Catalogue: Sendable, Hashable {
     }
   }()
 
+  /// These records.
+  init(bugs: [Bug]) { self.bugs = bugs }
+
   /// Reads records in record-jar form.
   public init(parsing text: String) throws(CatalogueError) {
     var bugs: [Bug] = []
@@ -33,6 +36,11 @@ public struct Catalogue: Sendable, Hashable {
 
   /// The records that a case looks for when its I/O takes the given path.
   public func bugs(_ name: CaseName, _ path: IOPath) -> [Bug] {
+    let scenario = Scenario.named(name.scenario)
+    if scenario?.role == .negativeControl, scenario?.direction == .write {
+      // The stores that go with the hazard are a danger of their own.
+      return records(name.of(.unstableWrite), path)
+    }
     let own = records(name, path)
     // What no record names by itself has the bugs of its members.
     let members = own.isEmpty ? Scenario.named(name.scenario)?.members ?? [] : []
@@ -62,7 +70,10 @@ public struct Catalogue: Sendable, Hashable {
   ) -> Expectation {
     switch role {
     case .positiveControl: return .corrupt([])
-    case .negativeControl: return .clean
+    case .negativeControl:
+      // A direct write is stored to while it is in flight, which is a bug's own hazard on some paths.
+      let present = bugs(name, path).filter { $0.affects(version) == true }
+      return present.isEmpty ? .clean : .possible(present)
     case .hazard: break
     }
     let known = bugs(name, path)

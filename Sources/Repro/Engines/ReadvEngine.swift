@@ -4,7 +4,7 @@ extension EngineKind {
   /// readv(2) and writev(2).
   public static let readv = EngineKind(
     "readv", "lseek(2), then readv(2) or writev(2): an I/O vector at the descriptor's position",
-    c: ReadvEngine.c
+    traits: [.seeks], c: ReadvEngine.c
   ) { _ throws(KernelError) in ReadvEngine() }
 }
 

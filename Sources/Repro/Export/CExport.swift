@@ -1,34 +1,35 @@
-/// Writes a staged case as one C program without dependencies, to read and to send.
+/// Writes a case as one C program without dependencies, to read and to send.
 ///
 /// The text is composed of what the case's parts have in C; what they have in common is in
-/// `fixtures/export/skeleton.c.in`. Numbers and words come from where the suite has them: the layout of
+/// `fixtures/export/skeleton.c.in` or, of a race, `race.c.in`. Numbers and words come from where the suite has them: the layout of
 /// a trial, the exit codes and the catalogue of bugs.
 public struct CExport {
-  private let one: Case
-  private let fragment: CFragment
-  private let target: CTarget
-  private let memory: CMemory
+  let one: Case
+  let fragment: CFragment
+  let target: CTarget
+  let memory: CMemory
 
-  private var scenario: Scenario { one.scenario }
+  var scenario: Scenario { one.scenario }
 
   /// The program for `one`.
   /// - Throws: PlanError for a case that can't be written in C.
   public init(_ one: Case) throws(PlanError) {
     if let reason = one.exclusion(depth: 1) { throw PlanError("\(one.name) means nothing: \(reason)") }
-    guard let fragment = one.scenario.c else {
-      throw PlanError(
-        "\(one.scenario.name) can't be exported: its steps or its write are not for a small program")
+    func refusal(_ reason: String?) -> PlanError {
+      PlanError("\(one.name) can't be exported: \(reason ?? "nobody wrote its C yet")")
     }
-    guard let target = one.target.kind.c, one.schedule == .staged else {
-      let names = TargetKind.all.filter { $0.c != nil }.map(\.name).joined(separator: ", ")
-      throw PlanError("\(one.name) can't be exported: only staged cases are, on \(names)")
-    }
-    if target.holdsByFault, one.scenario.steps.toucher == .secondRead {
-      throw PlanError("\(one.name) can't be exported: a fault holds one read, and this has two")
-    }
-    guard let memory = one.memory.c else {
-      throw PlanError(
-        "\(one.name) can't be exported: \(one.memory.name) is a state that takes more than a small program")
+    guard let fragment = one.scenario.c else { throw refusal(one.scenario.withoutC) }
+    guard let memory = one.memory.c else { throw refusal(one.memory.withoutC) }
+    guard let target = one.target.kind.c else { throw refusal(one.target.kind.withoutC) }
+    if one.schedule == .race {
+      guard fragment.isFreeRunning else {
+        throw refusal("as a race, since more than its one act belongs to a trial; export it staged")
+      }
+      guard memory.enter.isEmpty, memory.prove.isEmpty else {
+        throw refusal("as a race on \(one.memory.name), which has to be proved each time; export it staged")
+      }
+    } else if target.holdsByFault, one.scenario.steps.toucher == .secondRead {
+      throw refusal("a fault holds one read, and this has two")
     }
     self.one = one
     self.memory = memory
@@ -52,31 +53,65 @@ public struct CExport {
 
   /// The C text, in the kernel's style.
   public var source: String {
-    let plan = Plan(Selection(one.name), seed: Seed(0))
+    let isRace = one.schedule == .race
+    let values = common.merging(isRace ? [:] : staged) { $1 }
+    let template = isRace ? PackageResources.race_c_in : PackageResources.skeleton_c_in
+    return Self.withSortedIncludes(Self.template(template).filled(values))
+  }
+
+  /// What both kinds of programs have.
+  private var common: [String: String] {
     func together(_ field: (any CPart) -> String) -> String {
       Self.tabbed(parts.map(field).filter { !$0.isEmpty }.joined(separator: "\n\n"))
     }
-    let held = target.holdsByFault ? PackageResources.hold_fault_c_in : PackageResources.hold_fuse_c_in
-    let includes = Set(
-      parts.flatMap(\.includes) + (target.holdsByFault ? [] : ["linux/fuse.h", "linux/mount.h"])
-        + (scenario.steps.actsBeforeIssue ? ["poll.h"] : []) + (files.isEmpty ? [] : ["signal.h"]))
+    let plan = Plan(Selection(one.name), seed: Seed(0))
+    var shared: [String] = []
+    for text in parts.flatMap(\.uses) where !shared.contains(text) { shared.append(text) }
+    var includes = Set(parts.flatMap(\.includes))
+    if !files.isEmpty { includes.insert("signal.h") }
     var values: [String: String] = [:]
     values["head"] = head
-    values["includes"] = includes.sorted().map { "#include <\($0)>" }.joined(separator: "\n")
+    values["includes"] = Self.including(includes)
     values["exitCodes"] = "enum { \(exitCodes { "\($1.rawValue.uppercased()) = \($0)" }) };"
     values["layout"] =
       "enum { IO_END = \(layout.io.upperBound), STORE_START = \(layout.touch.lowerBound), "
       + "STORE_END = \(layout.touch.upperBound) };"
     values["name"] = scenario.name
+    values["fill"] = memory.fill
     values["settings"] = settings
+    values["settingsHead"] = files.isEmpty ? "" : "static void change_settings(void);"
     values["changeSettings"] = files.isEmpty ? "" : "change_settings();"
-    values["globals"] = together(\.globals)
+    values["putBack"] = files.isEmpty ? "" : "put_back(0);"
+    values["globals"] = [Self.tabbed(shared.joined(separator: "\n\n")), together(\.globals)]
+      .filter { !$0.isEmpty }.joined(separator: "\n\n")
     values["setUp"] = Self.tabbed(parts.map(\.setUp).filter { !$0.isEmpty }.joined(separator: "\n"))
     values["mapSize"] = Self.tabbed(memory.mapSize)
     values["renew"] = Self.tabbed(memory.renew)
+    values["read"] = Self.tabbed(read)
+    values["act"] = Self.tabbed(fragment.act)
+    values["init"] = String(decoding: PackageResources.init_c_in, as: UTF8.self)
+    values["trials"] = String(plan.limits(one.schedule).trials)
+    values["enough"] = String(plan.minimumExposures(one.schedule))
+    return values
+  }
+
+  /// What programs have that hold the read.
+  private var staged: [String: String] {
+    let held = target.holdsByFault ? PackageResources.hold_fault_c_in : PackageResources.hold_fuse_c_in
+    var includes = Set(parts.flatMap(\.includes) + (target.holdsByFault ? [] : ["linux/fuse.h"]))
+    if !target.holdsByFault { includes.insert("linux/mount.h") }
+    if scenario.steps.actsBeforeIssue { includes.insert("poll.h") }
+    if !files.isEmpty { includes.insert("signal.h") }
+    var values: [String: String] = [:]
+    values["includes"] = Self.including(includes)
+    values["reportHead"] = String(decoding: PackageResources.report_head_c_in, as: UTF8.self)
+    values["begin"] = Self.tabbed(fragment.begin)
+    values["store"] = memory.store
+    values["enter"] = Self.tabbed(memory.enter)
     values["prove"] = Self.tabbed(memory.prove)
     values["open"] = Self.tabbed(target.open)
-    values["read"] = Self.tabbed(read)
+    values["pathDeclared"] = target.holdsByFault ? "static char *target;\t\t/* where it is */" : ""
+    values["pathGiven"] = target.holdsByFault ? "target = argc > 2 + json ? argv[2 + json] : NULL;" : ""
     values["hold"] = String(decoding: held, as: UTF8.self)
     values["device"] = target.holdsByFault ? "a userfaultfd" : "/dev/fuse"
     let holds = "held = hold_read(0, IO_END);"
@@ -92,7 +127,6 @@ public struct CExport {
     values["toucher"] = Self.tabbed(fragment.toucher)
     values["touch"] = Self.tabbed(fragment.touch.isEmpty ? CFragment.store : fragment.touch)
     values["prepare"] = Self.tabbed(fragment.prepare)
-    values["act"] = Self.tabbed(fragment.act)
     values["settle"] =
       fragment.settle.isEmpty
       ? "" : Self.tabbed(fragment.settle) + "\ngood = good && intact(\"second\");"
@@ -107,10 +141,18 @@ public struct CExport {
       fragment.unasked.isEmpty
       ? "" : "if (!exposures)\n\tEND(SKIPPED, \"not asked: %s\",\n\t    \"\(fragment.unasked)\");"
     values["report"] = report
-    values["init"] = String(decoding: PackageResources.init_c_in, as: UTF8.self)
-    values["trials"] = String(plan.limits(.staged).trials)
-    values["enough"] = String(plan.minimumExposures(.staged))
-    return Self.withSortedIncludes(Self.template(PackageResources.skeleton_c_in).filled(values))
+    return values
+  }
+
+  /// Opening the file asks for what only this thread can answer.
+  private static let serveUntilDone = """
+    while (sem_trywait(&done) < 0) /* until the page is registered */
+      if (poll(&(struct pollfd){ dev, POLLIN, 0 }, 1, 1) == 1)
+        serve(-1, 0);
+    """
+
+  private static func including(_ files: Set<String>) -> String {
+    files.sorted().map { "#include <\($0)>" }.joined(separator: "\n")
   }
 
   /// The bytes of a trial: those of ``Staged`` on the smallest page there is. On larger pages
@@ -121,19 +163,19 @@ public struct CExport {
       touchLength: scenario.steps.toucher == .secondRead ? nil : Staged.touchLength)
   }
 
-  private func exitCodes(_ text: (Int32, Verdict) -> String) -> String {
+  func exitCodes(_ text: (Int32, Verdict) -> String) -> String {
     Verdict.allCases.map { (ExitCodes.default.code($0), $0) }.sorted { $0.0 < $1.0 }.map(text)
       .joined(separator: ", ")
   }
 
-  /// The settings that are files, with what is put there; swap is not for a small program to make.
+  /// The settings that are files, with what is put there; swap and groups are not for a small program to make.
   private var files: [(path: String, value: String)] {
     one.parts.flatMap(\.settings).compactMap { setting in
       switch setting.change {
       // Where other values will do too, the program says what it misses.
       case .file(let path, let value, let accepted): accepted.isEmpty ? (path, value) : nil
       case .more(let path, let count): (path, "+\(count)")
-      case .swap: nil
+      case .swap, .cgroup: nil
       }
     }
   }
@@ -148,7 +190,7 @@ public struct CExport {
 
   private var read: String {
     let engine = one.engine.c
-    if target.holdsByFault {
+    if target.holdsByFault, one.schedule == .staged {
       return """
         struct iovec parts[] = { { buf, IO_END }, { trap, TRAP } };
         long bytes;
@@ -194,68 +236,4 @@ public struct CExport {
       return String(repeating: "\t", count: blanks / 2) + line.dropFirst(blanks)
     }.joined(separator: "\n")
   }
-}
-
-// MARK: - The comment at the head
-
-extension CExport {
-  private static let width = 96
-
-  private var head: String {
-    var lines = Self.wrapped(
-      """
-      \(scenario.name): \(scenario.summary). \(Self.how(target, scenario)) \
-      Then the page must hold what was read.
-      """)
-    if !scenario.drawing.isEmpty {
-      lines +=
-        [""] + scenario.drawing.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    }
-    for bug in Catalogue.standard.bugs(one.name, one.path(on: one.target.kind.path ?? .block)) {
-      lines += [""] + Self.wrapped(describe(bug))
-    }
-    let needs = ["root"] + one.parts.flatMap(\.needs).map(\.name)
-    lines += [""] + Self.wrapped("Needs \(needs.joined(separator: ", ")). Build and run:")
-    lines += ["\tgcc -Wall -Wextra -O2 -static \(scenario.name).c && ./a.out [--json] [TRIALS]"]
-    lines += Self.wrapped("Exits with \(exitCodes { "\($0) \($1.rawValue)" }).")
-    lines += Self.wrapped("Written by repro \(Campaign.version): repro export --c \(one.name)")
-    return "/*\n" + lines.map { $0.isEmpty ? " *" : " * \($0)" }.joined(separator: "\n") + "\n */"
-  }
-
-  /// Opening the file asks for what only this thread can answer.
-  private static let serveUntilDone = """
-    while (sem_trywait(&done) < 0) /* until the page is registered */
-      if (poll(&(struct pollfd){ dev, POLLIN, 0 }, 1, 1) == 1)
-        serve(-1, 0);
-    """
-
-  private static func how(_ target: CTarget, _ scenario: Scenario) -> String {
-    if scenario.steps.actsBeforeIssue {
-      return "The page is put in danger and stored to while it is registered, and then read into."
-    }
-    let holder = target.holdsByFault ? "A missing last page" : "A FUSE server in this program"
-    return "\(holder) holds an O_DIRECT read in flight until the page under it has been put in danger and "
-      + "stored to, so one trial decides."
-  }
-
-  private func describe(_ bug: Bug) -> String {
-    var sentences = ["\(bug.isGuard ? "Guard" : "Bug") \(bug.id): \(bug.summary)."]
-    if bug.isGuard {
-      sentences.append("No released kernel is known to lack it: \(bug.source).")
-    } else {
-      sentences.append("Bad: \(bug.bad == .always ? "always" : "since \(bug.bad)")")
-      sentences[1] += bug.introduced.map { ", by \($0.hash) (\"\($0.title)\")" }.joined()
-      sentences[1] += bug.fixed == .never ? "; not fixed" : "; fixed in \(bug.fixed)"
-      sentences[1] += bug.fix.map { ", by \($0.hash) (\"\($0.title)\")" }.joined() + "."
-    }
-    sentences += bug.cve
-    for verdict in [Verdict.corrupt, .clean] {
-      let kernels = bug.kernels(corrupt: verdict == .corrupt)
-      if kernels.isEmpty { continue }
-      sentences.append("Measured \(verdict.rawValue): \(kernels.joined(separator: ", ")).")
-    }
-    return sentences.joined(separator: " ")
-  }
-
-  private static func wrapped(_ text: String) -> [String] { text.wrapped(to: width) }
 }

@@ -20,13 +20,8 @@ final class ColdHazard: Hazard, Sendable {
     globals: """
       static bool is_referenced(void)
       {
-        return entry("/proc/kpageflags", pagemap(buf) & FRAME) >> 2 & 1; /* KPF_REFERENCED */
+        return flags_of(buf) >> 2 & 1; /* KPF_REFERENCED */
       }
-
-
-      """ + CFragment.stayOnCPU,
-    setUp: """
-      stay_on_cpu();
       """,
     act: """
       bool was_referenced = is_referenced(); /* by the read, which took it */

@@ -219,6 +219,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
       touch: touch, settle: settle)
   }
 
+  let concernsProcess = true
   private let role: Child
   private let depth: Int
   /// Shared with the child: the board, its pagemap entries, and its copies of the pages.

@@ -50,6 +50,53 @@ enum KSMDaemon {
     }
   }
 
+  /// In C: a twin, and whether it is one with the page.
+  static let cTwin = """
+    static unsigned char *twin; /* room for pages with the same bytes */
+
+    static bool is_one_with_twin(void)
+    {
+      return !((pagemap(buf) ^ pagemap(twin)) & FRAME);
+    }
+    """
+
+  /// In C: how one waits for ksmd.
+  static let cScan = """
+    /* Waits for ksmd: whether that was so before it had scanned all three times. */
+    static bool merges(bool (*is_merged)(void))
+    {
+      int fd = open("/sys/kernel/mm/ksm/full_scans", O_RDONLY | O_CLOEXEC);
+      char scans[32] = "";
+      long enough = 0;
+      bool merged;
+
+      do {
+        usleep(200);
+        if (pread(fd, scans, sizeof(scans) - 1, 0) > 0 && !enough)
+          enough = atol(scans) + \(scans);
+        merged = is_merged();
+      } while (!merged && atol(scans) < enough);
+      close(fd);
+      return merged;
+    }
+    """
+
+  /// In C: the twins are above the page. Of two pages that are the same ksmd replaces the lower one.
+  static let cSetUp = """
+    twin = above;
+    if (mprotect(twin, 2 * page_size, PROT_READ | PROT_WRITE) < 0 ||
+        madvise(twin, 2 * page_size, MADV_MERGEABLE) < 0)
+      END(SKIPPED, "MADV_MERGEABLE: %m; build the kernel with CONFIG_KSM");
+    """
+
+  /// In C: where the page itself became the shared one, the twin has what was read.
+  static let cLookAtTwin = """
+    if (memchr(twin, DATA, page_size)) {
+      damage = (struct damage){ "leaked elsewhere", "twin", "second", 0, 1, FILL, DATA };
+      good = false;
+    }
+    """
+
   private static func fullScans() throws(KernelError) -> Int {
     guard let scans = KernelFile.number(counter) else {
       throw KernelError("read \(counter)", .noSuchFileOrDirectory)
@@ -98,6 +145,17 @@ final class KSMTwins: @unchecked Sendable {  // one thread at a time uses it
   /// Lets ksmd scan the twins, or no more.
   func advise(_ advice: CInt, _ name: String) throws(KernelError) {
     if let range { try Repro.advise(advice, name, range.base, range.length) }
+  }
+
+  /// Gives the twins' frames back, so that the next ones are charged to whoever fills them.
+  func drop() {
+    if let range { madvise(range.base, range.length, MADV_DONTNEED) }
+  }
+
+  /// pagemap's entries of the first twin of each page.
+  func entries(_ pages: PagesUnderIO) throws(KernelError) -> [PageMapEntry] {
+    guard let range else { return [] }
+    return try pages.pageMap.entries(of: range.base, count: depth)
   }
 
   /// Whether the twins of each page are one frame by now.

@@ -16,6 +16,36 @@ final class KSMExistingHazard: Hazard, @unchecked Sendable {  // the trial's thr
     verify: buf is P3: LOST READ
     """
 
+  static let cFragment = CFragment(
+    uses: [KSMDaemon.cTwin, KSMDaemon.cScan],
+    globals: """
+      static bool are_twins_one(void)
+      {
+        return !((pagemap(twin) ^ pagemap(twin + page_size)) & FRAME);
+      }
+
+      /* Gives the page two twins that are one already. */
+      static void make_twins(void)
+      {
+        memcpy(twin, buf, page_size);
+        memcpy(twin + page_size, buf, page_size);
+        if (!merges(are_twins_one))
+          END(SKIPPED, "ksmd did not merge the two twins");
+      }
+      """,
+    setUp: KSMDaemon.cSetUp,
+    prepare: """
+      make_twins();
+      """,
+    act: """
+      if (memcmp(twin, buf, page_size)) /* after the read */
+        make_twins();
+      madvise(buf, page_size, MADV_MERGEABLE);
+      return merges(is_one_with_twin);
+      """,
+    settle: KSMDaemon.cLookAtTwin,
+    canBeRefused: true)
+
   static let guards = [KSMHazard.refuses]
   let refusal: Guard? = KSMHazard.refuses
   /// A page that is stored to is never the same as its twins.

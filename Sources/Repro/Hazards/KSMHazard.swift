@@ -15,31 +15,14 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
     """
 
   static let cFragment = CFragment(
-    globals: """
-      static unsigned char *twin; /* a page with the same bytes */
-      """,
-    setUp: """
-      twin = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      if (twin == MAP_FAILED || madvise(twin, page_size, MADV_MERGEABLE) < 0)
-        END(SKIPPED, "MADV_MERGEABLE: %m; build the kernel with CONFIG_KSM");
-      """,
+    uses: [KSMDaemon.cTwin, KSMDaemon.cScan],
+    setUp: KSMDaemon.cSetUp,
     act: """
-      int fd = open("/sys/kernel/mm/ksm/full_scans", O_RDONLY | O_CLOEXEC);
-      char scans[32] = "";
-      long enough = 0;
-      bool merged;
-
       memcpy(twin, buf, page_size);
       madvise(buf, page_size, MADV_MERGEABLE);
-      do {
-        usleep(200);
-        if (pread(fd, scans, sizeof(scans) - 1, 0) > 0 && !enough)
-          enough = atol(scans) + 3;
-        merged = !((pagemap(buf) ^ pagemap(twin)) & FRAME);
-      } while (!merged && atol(scans) < enough);
-      close(fd);
-      return merged;
+      return merges(is_one_with_twin);
       """,
+    settle: KSMDaemon.cLookAtTwin,
     canBeRefused: true)
 
   static let refuses = Guard(
@@ -49,6 +32,7 @@ final class KSMHazard: Hazard, @unchecked Sendable {  // the trial's thread alon
   let refusal: Guard? = refuses
   /// A page that is stored to is never the same as its twin.
   let toleratesStores = false
+  let needsTwins = true
   private let twins: KSMTwins
 
   init(depth: Int) { twins = KSMTwins(depth: depth) }

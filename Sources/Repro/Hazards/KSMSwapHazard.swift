@@ -26,16 +26,16 @@ enum KSMSwapHazard {
   static let cFragment: CFragment = {
     let (trip, merge) = (PageoutHazard.cFragment, KSMHazard.cFragment)
     return CFragment(
+      uses: trip.uses + merge.uses,
       globals: [
-        trip.globals, merge.globals, CFragment.function("page_out", trip.act),
-        CFragment.function("merge", merge.act),
+        CFragment.function("page_out", trip.act), CFragment.function("merge", merge.act),
       ].joined(separator: "\n\n"),
       setUp: trip.setUp + "\n" + merge.setUp,
       act: """
         page_out();
         return merge();
         """,
-      touch: "/* nobody stores */",
+      touch: "/* nobody stores */", settle: merge.settle,
       canBeRefused: true)
   }()
 }

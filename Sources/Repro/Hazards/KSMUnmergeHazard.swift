@@ -17,6 +17,15 @@ final class KSMUnmergeHazard: Hazard, Sendable {
     verify: buf is P2: LOST READ
     """
 
+  static let cFragment = CFragment(
+    act: """
+      bool is_own = pagemap(buf) >> 56 & 1; /* since the read took it */
+
+      if (madvise(buf, page_size, MADV_UNMERGEABLE) < 0)
+        END(ERROR, "MADV_UNMERGEABLE: %m");
+      return is_own;
+      """)
+
   static let guards = [leaves]
   private static let leaves = Guard(
     "unmerge-leaves-unshared", "the page was the caller's own since the I/O took it, and its frame stayed")

@@ -15,6 +15,26 @@ final class KSMZeroHazard: Hazard, Sendable {
     verify: zeros: LOST READ
     """
 
+  static let cFragment = CFragment(
+    uses: [KSMDaemon.cScan],
+    globals: """
+      static bool is_zero_page(void)
+      {
+        return flags_of(buf) >> 24 & 1; /* KPF_ZERO_PAGE */
+      }
+      """,
+    setUp: """
+      if (access("/sys/kernel/mm/ksm/use_zero_pages", W_OK) < 0)
+        END(SKIPPED, "KSM: %m; be root, and build the kernel with CONFIG_KSM");
+      """,
+    act: """
+      if (buf[0]) /* after the read */
+        memset(buf, 0, page_size);
+      madvise(buf, page_size, MADV_MERGEABLE);
+      return merges(is_zero_page);
+      """,
+    canBeRefused: true)
+
   static let settings = KSMDaemon.settings + [.file("/sys/kernel/mm/ksm/use_zero_pages", "1")]
   static let guards = [KSMHazard.refuses]
   let refusal: Guard? = KSMHazard.refuses

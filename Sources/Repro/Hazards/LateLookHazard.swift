@@ -20,7 +20,7 @@ final class LateLookHazard: Hazard, @unchecked Sendable {  // the trial's thread
   static let cFragment: CFragment = {
     let trip = PageoutHazard.cFragment
     return CFragment(
-      globals: trip.globals + "\n\n" + CFragment.function("page_out", trip.act),
+      uses: trip.uses, globals: CFragment.function("page_out", trip.act),
       setUp: trip.setUp,
       act: """
         return false; /* nothing, while the read is held */

@@ -20,10 +20,6 @@ final class MadvFreeHazard: Hazard, Sendable {
     """
 
   static let cFragment = CFragment(
-    globals: CFragment.stayOnCPU,
-    setUp: """
-      stay_on_cpu();
-      """,
     act: """
       if (madvise(buf, page_size, MADV_FREE) < 0 || madvise(buf, page_size, MADV_PAGEOUT) < 0)
         END(ERROR, "MADV_FREE, MADV_PAGEOUT: %m");

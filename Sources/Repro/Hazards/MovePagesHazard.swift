@@ -25,7 +25,6 @@ final class MovePagesHazard: Hazard, Sendable {
 
   let refusal: Guard? = Guard.migrationCounts
   let replacesFrames = true
-
   /// The return value and the status only tell what was asked: a positive return (since 4.17, pages that
   /// stayed) leaves status unwritten. What moved has another frame.
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
@@ -40,7 +39,7 @@ final class MovePagesHazard: Hazard, Sendable {
     if result < 0, Errno(rawValue: -result) != .noSuchFileOrDirectory {
       throw KernelError("move_pages", Errno(rawValue: -result))
     }
-    return Migration.outcomes(before, try pages.entries(), by: "move_pages") { page in
+    let outcomes = Migration.outcomes(before, try pages.entries(), by: "move_pages") { page in
       let way = "from node \(from[page]) to node \(to[page])"
       if from[page] < 0 { return "\(way): the page is on no node: \(Errno(rawValue: -from[page]))" }
       let answer =
@@ -48,6 +47,11 @@ final class MovePagesHazard: Hazard, Sendable {
         ? "\(result) pages stayed"
         : status[page] < 0 ? "\(Errno(rawValue: -status[page]))" : "it says node \(status[page])"
       return "\(way): \(answer)"
+    }
+    // What another process maps too is not moved for that, and no reference was counted (do_pages_move).
+    return zip(outcomes, status).map { outcome, status in
+      status == -Errno.permissionDenied.rawValue && !outcome.isApplied
+        ? .noEffect("not tried: \(outcome.evidence)") : outcome
     }
   }
 

@@ -18,19 +18,14 @@ final class MprotectHazard: Hazard, Sendable {
     """
 
   static let cFragment = CFragment(
-    includes: ["sys/resource.h"],
+    includes: ["sys/resource.h"], uses: [CFragment.storeFaults],
     act: """
-      struct rusage before, after;
-
       if (mprotect(buf, page_size, PROT_READ) < 0 ||
           mprotect(buf, page_size, PROT_READ | PROT_WRITE) < 0)
         END(ERROR, "mprotect: %m");
-      getrusage(RUSAGE_THREAD, &before);
-      *(volatile unsigned char *)(buf + STORE_START) = STORE;
-      getrusage(RUSAGE_THREAD, &after);
-      return after.ru_minflt != before.ru_minflt; /* no write fault: nothing asked */
+      return store_faults();
       """,
-    unasked: "mprotect to read-only and back returned, and no write fault followed")
+    unasked: "mprotect to read-only and back returned, \(CFragment.noFault)")
 
   /// The same, then fork.
   static let cThenFork: CFragment = {

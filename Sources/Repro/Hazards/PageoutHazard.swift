@@ -18,25 +18,25 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
     verify: buf is P2: LOST READ
     """
 
-  static let cFragment = CFragment(
-    globals: CFragment.stayOnCPU + """
+  /// In C: ends the program where no swap is on.
+  static let cNeedSwap = """
+    static void need_swap(void)
+    {
+      FILE *file = fopen("/proc/swaps", "r");
+      char line[256];
+      int lines = 0;
 
-
-      static bool has_swap(void)
-      {
-        FILE *file = fopen("/proc/swaps", "r");
-        char line[256];
-        int lines = 0;
-
-        while (file && fgets(line, sizeof(line), file))
-          lines++;
-        return lines > 1; /* the first one is a heading */
-      }
-      """,
-    setUp: """
-      if (!has_swap())
+      while (file && fgets(line, sizeof(line), file))
+        lines++;
+      if (lines < 2) /* the first one is a heading */
         END(SKIPPED, "no swap is on: turn on swap first (swapon)");
-      stay_on_cpu();
+    }
+    """
+
+  static let cFragment = CFragment(
+    uses: [cNeedSwap],
+    setUp: """
+      need_swap();
       """,
     act: """
       if (madvise(buf, page_size, MADV_PAGEOUT) < 0)
@@ -51,10 +51,20 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
         exposed = true;
       """)
 
+  /// The same without a store: what asks is the trip to swap after the read.
+  static let cWithoutStore: CFragment = {
+    var fragment = cFragment
+    fragment.touch = "/* nobody stores */"
+    fragment.settle = """
+      exposed = act(); /* a dirty bit lost with the read shows now */
+      """
+    return fragment
+  }()
+
   static let guards = [leaves, remembers]
   static let guardsWithoutStore = [leaves, .ioMarksDirty]
   private static let leaves = Guard(
-    "reclaim-leaves-pinned", "MADV_PAGEOUT left the page mapped while the I/O had it, and took it afterwards")
+    "reclaim-leaves-pinned", "reclaim left the page mapped while the I/O had it, and took it afterwards")
   let refusal: Guard? = leaves
   private static let remembers = Guard(
     "swap-entry-remembers-exclusive", "the page went to a swap entry and back, and the store kept its frame")
@@ -62,19 +72,34 @@ final class PageoutHazard: Hazard, @unchecked Sendable {  // the trial's thread 
   /// A store that comes before the load brings the page back writable, with nothing left to copy.
   let toleratesStores = false
 
+  /// A way to make the kernel reclaim pages, and what it is called.
+  struct Reclaim: Sendable {
+    let name: String
+    let take: @Sendable (PagesUnderIO) throws(KernelError) -> Void
+
+    /// The caller's advice.
+    static let advice = Reclaim(name: "MADV_PAGEOUT") { pages throws(KernelError) in
+      for run in pages.runs { try advise(CInt(CK_MADV_PAGEOUT), "MADV_PAGEOUT", run.start, run.length) }
+    }
+  }
+
   private let isStoredTo: Bool
+  private let reclaim: Reclaim
 
   /// - Parameter isStoredTo: whether somebody stores to the page before the I/O is over.
-  init(isStoredTo: Bool = true) { self.isStoredTo = isStoredTo }
+  init(isStoredTo: Bool = true, by reclaim: Reclaim = .advice) {
+    self.isStoredTo = isStoredTo
+    self.reclaim = reclaim
+  }
 
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
-    for run in pages.runs { try advise(CInt(CK_MADV_PAGEOUT), "MADV_PAGEOUT", run.start, run.length) }
+    try reclaim.take(pages)
     let entries = try pages.entries()
     if let first = entries.firstIndex(where: \.isSwapped) {
       pages.timeline.mark(.hazard, "pagemap: page \(first) is a swap entry")
     }
     return zip(pages.addresses, entries).map { address, entry in
-      guard entry.isSwapped else { return .refused("MADV_PAGEOUT left the page mapped") }
+      guard entry.isSwapped else { return .refused("\(reclaim.name) left the page mapped") }
       _ = ck_load8(address)
       return .applied("page became a swap entry and was read back")
     }

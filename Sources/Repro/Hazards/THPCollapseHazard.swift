@@ -15,6 +15,23 @@ final class THPCollapseHazard: Hazard, Sendable {
     verify: buf is not P1: LOST READ
     """
 
+  static let cFragment = CFragment(
+    setUp: """
+      if (madvise(NULL, 0, 25 /* MADV_COLLAPSE */) < 0)
+        END(SKIPPED, "MADV_COLLAPSE: %m; boot Linux 6.1 or later");
+      """,
+    act: """
+      unsigned long long before = pagemap(buf);
+
+      madvise(buf, map_size, MADV_HUGEPAGE);
+      madvise(buf, map_size, 25 /* MADV_COLLAPSE */);
+      return (pagemap(buf) ^ before) & FRAME;
+      """,
+    settle: """
+      madvise(buf, map_size, MADV_NOHUGEPAGE);
+      """,
+    canBeRefused: true)
+
   static let guards = [counts]
   private static let counts = Guard(
     "collapse-counts-references",

@@ -17,6 +17,14 @@ final class THPSplitHazard: Hazard, Sendable {
     verify: buf is P2: LOST READ
     """
 
+  /// `is_huge` is the memory's.
+  static let cFragment = CFragment(
+    act: """
+      if (madvise(buf + page_size, page_size, MADV_DONTNEED) < 0)
+        END(ERROR, "MADV_DONTNEED: %m");
+      return !is_huge();
+      """)
+
   static let guards = [keeps]
   private static let keeps = Guard(
     "split-keeps-frames", "page tables map the huge page now, and the store found the same frame")

@@ -20,6 +20,63 @@ final class UffdMoveHazard: Hazard, @unchecked Sendable {  // the trial's thread
     verify: buf is P2: LOST READ
     """
 
+  static let cFragment = CFragment(
+    includes: ["linux/userfaultfd.h", "sys/ioctl.h"],
+    globals: """
+      #ifndef UFFDIO_MOVE /* headers before Linux 6.8 */
+      struct uffdio_move { __u64 dst, src, len, mode; __s64 move; };
+      #define UFFDIO_MOVE _IOWR(UFFDIO, 0x05, struct uffdio_move)
+      #endif
+      static int mover; /* a userfaultfd */
+
+      static int move_page(void *to, void *from)
+      {
+        struct uffdio_move move = { .dst = (size_t)to, .src = (size_t)from, .len = page_size };
+
+        return ioctl(mover, UFFDIO_MOVE, &move);
+      }
+
+      static void watch(void *page)
+      {
+        struct uffdio_register range = {
+          .range = { (size_t)page, page_size }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+        if (ioctl(mover, UFFDIO_REGISTER, &range) < 0)
+          END(ERROR, "UFFDIO_REGISTER: %m");
+      }
+
+      static void open_mover(void)
+      {
+        struct uffdio_api api = { .api = UFFD_API };
+
+        mover = syscall(SYS_userfaultfd, O_CLOEXEC);
+        if (mover < 0 || ioctl(mover, UFFDIO_API, &api) < 0)
+          END(SKIPPED, "userfaultfd: %m; be root, with CONFIG_USERFAULTFD");
+        if (mprotect(above, 2 * page_size, PROT_READ | PROT_WRITE) < 0)
+          END(ERROR, "mprotect: %m");
+        watch(above);
+        above[page_size] = 1;
+        if (move_page(above, above + page_size) < 0)
+          END(SKIPPED, "no UFFDIO_MOVE: %m; boot Linux 6.8 or later");
+        madvise(above, page_size, MADV_DONTNEED);
+      }
+      """,
+    setUp: """
+      open_mover();
+      """,
+    act: """
+      struct uffdio_range here = { (size_t)buf, page_size };
+      bool moved;
+
+      watch(buf);
+      moved = move_page(above, buf) == 0;
+      if (moved && move_page(buf, above) < 0)
+        END(ERROR, "UFFDIO_MOVE back: %m");
+      ioctl(mover, UFFDIO_UNREGISTER, &here);
+      return moved;
+      """,
+    canBeRefused: true)
+
   static let guards = [leaves, moves]
   private static let leaves = Guard(
     "uffdio-move-leaves-pinned", "UFFDIO_MOVE was refused while the I/O had the page, and worked afterwards")

@@ -19,6 +19,50 @@ final class UffdProtectHazard: Hazard, @unchecked Sendable {  // the trial's thr
     verify: buf is P2: LOST READ
     """
 
+  static let cFragment = CFragment(
+    includes: ["linux/userfaultfd.h", "sys/ioctl.h", "sys/resource.h"], uses: [CFragment.storeFaults],
+    globals: """
+      static int protector; /* a userfaultfd */
+
+      static void open_protector(void)
+      {
+        struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+
+        protector = syscall(SYS_userfaultfd, O_CLOEXEC);
+        if (protector < 0 || ioctl(protector, UFFDIO_API, &api) < 0)
+          END(SKIPPED, "userfaultfd can't write-protect here: %m; be root, on Linux 5.7 or later");
+      }
+
+      static void watch(void)
+      {
+        struct uffdio_register range = {
+          .range = { (size_t)buf, page_size }, .mode = UFFDIO_REGISTER_MODE_WP };
+
+        if (ioctl(protector, UFFDIO_REGISTER, &range) < 0)
+          END(SKIPPED, "userfaultfd can't write-protect here: %m; needs HAVE_ARCH_USERFAULTFD_WP");
+      }
+
+      static void protect(__u64 mode)
+      {
+        struct uffdio_writeprotect range = { .range = { (size_t)buf, page_size }, .mode = mode };
+
+        if (ioctl(protector, UFFDIO_WRITEPROTECT, &range) < 0)
+          END(ERROR, "UFFDIO_WRITEPROTECT: %m");
+      }
+      """,
+    setUp: """
+      open_protector();
+      """,
+    prepare: """
+      watch();
+      """,
+    act: """
+      protect(UFFDIO_WRITEPROTECT_MODE_WP);
+      protect(0);
+      return store_faults();
+      """,
+    unasked: "write-protection went on and off, \(CFragment.noFault)")
+
   static let guards: [Guard] = [.writeFaultReuses]
   private let uffd: Userfaultfd
 

@@ -21,14 +21,21 @@ final class VforkHazard: Hazard, Sendable {
       ? CFragment(
         includes: ["spawn.h", "sys/wait.h"],
         act: """
-          char *const arguments[] = { "true", NULL }, *const nothing[] = { NULL };
+          char *const arguments[] = { "child", NULL }, *const nothing[] = { NULL };
           pid_t child;
+          int status;
 
-          errno = posix_spawn(&child, "/bin/true", NULL, NULL, arguments, nothing);
+          errno = posix_spawn(&child, "/proc/self/exe", NULL, NULL, arguments, nothing);
           if (errno)
-            END(SKIPPED, "posix_spawn /bin/true: %m");
-          waitpid(child, NULL, 0);
+            END(ERROR, "posix_spawn this program: %m");
+          waitpid(child, &status, 0);
+          if (status)
+            END(ERROR, "the child failed");
           return true;
+          """,
+        begin: """
+          if (strcmp(argv[0], "child") == 0)
+            return 0;
           """)
       : CFragment(
         includes: ["sys/wait.h"],

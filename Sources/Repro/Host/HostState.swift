@@ -31,7 +31,7 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     journal = try Journal(folder: folder)
     let left = (try? journal.lines()) ?? []
     let remarks = undoAll()
-    leftovers = left.compactMap(Entry.init).map(\.text) + remarks
+    leftovers = left.compactMap(JournalEntry.init).map(\.text) + remarks
   }
 
   /// Undoes what a dead run left, if one did and no other run lives.
@@ -74,11 +74,26 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     case .file(let path, let value, let accepted):
       let old = KernelFile.selected(in: try KernelFile.read(path))
       if old == value || accepted.contains(old) { return }
-      try journal.add(Entry.file(path: path, value: old, set: value).text)
+      try journal.add(JournalEntry.file(path: path, value: old, set: value).text)
       try KernelFile.write(path, value)
     case .more(let path, let count): try raise(path, by: count)
     case .swap: if !KernelFile.hasSwap { try makeSwap() }
+    case .cgroup(let controller, let name): try enter(try Cgroup(controller, name))
     }
+  }
+
+  /// Makes the group and goes there. Its controller must be one that groups below the root have.
+  private func enter(_ group: Cgroup) throws(KernelError) {
+    let name = group.hierarchy.controller.rawValue
+    if let file = group.hierarchy.enabling,
+      !(try KernelFile.read(file)).split(separator: " ").contains(Substring(name))
+    {
+      try journal.add(JournalEntry.controller(file: file, name: name).text)
+      try KernelFile.write(file, "+\(name)")
+    }
+    try journal.add(JournalEntry.cgroup(path: group.path, origin: try group.hierarchy.own()).text)
+    try group.make()
+    try group.enter()
   }
 
   private func raise(_ path: String, by count: Int) throws(KernelError) {
@@ -88,10 +103,10 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     if raised.contains(path) { return }
     // What the kernel gives is known only afterwards, and another run may raise the same number: the first
     // line is for a run that is killed in between.
-    try journal.add(Entry.raising(path: path, value: old, count: count).text)
+    try journal.add(JournalEntry.raising(path: path, value: old, count: count).text)
     try KernelFile.write(path, String(old + count))
     let got = max(0, (KernelFile.number(path) ?? old) - old)
-    try journal.add(Entry.more(path: path, count: got).text)
+    try journal.add(JournalEntry.more(path: path, count: got).text)
     if got < count {
       throw KernelError("raise \(path) by \(count): the kernel gave \(got)", .noMemory)
     }
@@ -103,18 +118,18 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     if let swapDevice { return try swapOn(SwapSpace(path: swapDevice, id: id)) }
     if let zram = SwapSpace.freeZram() {
       let size = SwapSpace.drawSize()
-      try journal.add(Entry.zram(name: zram, size: size).text)
+      try journal.add(JournalEntry.zram(name: zram, size: size).text)
       try KernelFile.write("/sys/block/\(zram)/disksize", String(size))
       return try swapOn(SwapSpace(path: "/dev/\(zram)", id: id))
     }
     let folder = SwapSpace.scratchFolder
-    try journal.add(Entry.scratch(folder).text)
+    try journal.add(JournalEntry.scratch(folder).text)
     try SwapSpace.makeFile(in: folder)
     try swapOn(SwapSpace(path: "\(folder)/\(SwapSpace.fileName)", id: id))
   }
 
   private func swapOn(_ space: SwapSpace) throws(KernelError) {
-    try journal.add(Entry.swap(path: space.path, id: space.id).text)
+    try journal.add(JournalEntry.swap(path: space.path, id: space.id).text)
     try space.turnOn()
   }
 
@@ -138,7 +153,7 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     var remarks: [String] = []
     var settled: Set<String> = []
     for line in lines.dropFirst(mark).reversed() {
-      guard let entry = Entry(line) else { continue }
+      guard let entry = JournalEntry(line) else { continue }
       if case .more(let path, _) = entry {
         raised.remove(path)
         settled.insert(path)
@@ -170,7 +185,7 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     case refused(KernelError)
   }
 
-  private func undo(_ entry: Entry) -> Undoing {
+  private func undo(_ entry: JournalEntry) -> Undoing {
     do throws(KernelError) {
       switch entry {
       case .file(let path, let value, let set):
@@ -199,6 +214,14 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
         try KernelFile.write("/sys/block/\(name)/reset", "1")
       case .scratch(let folder):
         if try SwapSpace.removeFile(in: folder) == false { return .theirs("\(folder): not ours") }
+      case .cgroup(let path, let origin):
+        guard Cgroup.isOurs(path), Cgroup.isInHierarchy(origin) else {
+          return .theirs("\(path): no group of ours")
+        }
+        try Cgroup.remove(path, to: origin)
+      case .controller(let file, let name):
+        guard Cgroup.isInHierarchy(file) else { return .theirs("\(file): not of control groups") }
+        try KernelFile.write(file, "-\(name)")
       }
       return .done
     } catch {
@@ -211,59 +234,6 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
   private func isOn(_ path: String) -> Bool {
     ((try? KernelFile.read("/proc/swaps")) ?? "").split(separator: "\n").contains {
       $0.split(separator: " ").first.map(String.init) == path
-    }
-  }
-}
-
-/// One change, as the journal keeps it: what undoes it, and how to tell that it is still ours.
-private enum Entry {
-  /// `value` stood there before, `set` was put there.
-  case file(path: String, value: String, set: String)
-  /// The number there, `value`, is about to grow by up to `count`.
-  case raising(path: String, value: Int, count: Int)
-  /// It grew by `count`.
-  case more(path: String, count: Int)
-  case swap(path: String, id: UInt64)
-  case zram(name: String, size: Int)
-  /// A folder with a swap file.
-  case scratch(String)
-
-  var text: String {
-    switch self {
-    case .file(let path, let value, let set): "file\t\(path)\t\(value)\t\(set)"
-    case .raising(let path, let value, let count): "raising\t\(path)\t\(value)\t\(count)"
-    case .more(let path, let count): "more\t\(path)\t\(count)"
-    case .swap(let path, let id): "swap\t\(path)\t\(Hex.number(id))"
-    case .zram(let name, let size): "zram\t\(name)\t\(size)"
-    case .scratch(let folder): "scratch\t\(folder)"
-    }
-  }
-
-  init?(_ line: String) {
-    let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-    switch (parts.first, parts.count) {
-    case ("file", 4): self = .file(path: parts[1], value: parts[2], set: parts[3])
-    case ("raising", 4):
-      guard let value = Int(parts[2]), let count = Int(parts[3]), count > 0 else { return nil }
-      self = .raising(path: parts[1], value: value, count: count)
-    case ("more", 3):
-      guard let count = Int(parts[2]), count >= 0 else { return nil }
-      self = .more(path: parts[1], count: count)
-    case ("swap", 3):
-      guard let id = UInt64(parts[2].dropFirst(2), radix: 16) else { return nil }
-      self = .swap(path: parts[1], id: id)
-    case ("zram", 3):
-      guard parts[1].hasPrefix("zram"), Int(parts[1].dropFirst(4)) != nil, let size = Int(parts[2]) else {
-        return nil
-      }
-      self = .zram(name: parts[1], size: size)
-    case ("scratch", 2):
-      let folder = "/var/tmp/"
-      guard parts[1].hasPrefix("\(folder)repro-swap."),
-        !parts[1].dropFirst(folder.count).contains("/" as Character)
-      else { return nil }
-      self = .scratch(parts[1])
-    default: return nil
     }
   }
 }

@@ -6,7 +6,7 @@ public struct Explanation {
   /// An explanation of what `names` are: scenarios or globs of them, or bugs and guards of the catalogue.
   /// - Throws: SelectionError for a name of neither.
   public init(_ names: [String]) throws(SelectionError) {
-    let known = Catalogue.standard.bugs
+    let known = Catalogue.measured.bugs
     bugs = known.filter { names.contains($0.id) }
     let rest = names.filter { name in !known.contains { $0.id == name } || Scenario.named(name) != nil }
     scenarios = rest.isEmpty ? [] : try Selection(scenarios: rest).chosenScenarios()
@@ -18,7 +18,7 @@ public struct Explanation {
     var told: Set<String> = []
     for scenario in scenarios {
       lines += describe(scenario)
-      for bug in Catalogue.standard.bugs where bug.scenarios.contains(where: { $0.matches(scenario.name) }) {
+      for bug in Catalogue.measured.bugs where bug.scenarios.contains(where: { $0.matches(scenario.name) }) {
         let isNew = told.insert(bug.id).inserted
         lines += [""] + (isNew ? describe(bug) : ["\(bug.isGuard ? "guard" : "bug") \(bug.id): see above"])
       }

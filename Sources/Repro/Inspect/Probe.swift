@@ -14,7 +14,7 @@ public struct Probe {
 
   /// All parts of cases that ask the kernel something.
   var findings: [Finding] {
-    Scenario.all.filter { $0.direction == .read }.map {
+    Scenario.all.filter { !$0.isWriteControl }.map {
       Finding(axis: "scenario", part: $0, obstacle: $0.obstacle)
     }
       + MemoryKind.all.map { Finding(axis: "memory", part: $0, obstacle: $0.obstacle) }

@@ -20,6 +20,11 @@ public struct KernelError: Error, Equatable, CustomStringConvertible {
     return KernelError(call(), Errno(rawValue: errno))
   }
 
+  /// Whether the kernel found that data or what describes it is damaged, where nothing is wrong with the call.
+  var isOfTheData: Bool {
+    [EIO, EUCLEAN, EBADMSG].contains(errno.rawValue)
+  }
+
   /// `open /dev/fuse: Permission denied`.
   public var description: String { "\(call): \(errno)" }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 
 /// The small text files of /proc and /sys: read whole, written in one call.
@@ -18,6 +19,14 @@ public enum KernelFile {
         return String(decoding: bytes, as: UTF8.self)
       }
     }
+  }
+
+  /// Where the symbolic link leads.
+  static func link(_ path: String) throws(KernelError) -> String {
+    var name = [UInt8](repeating: 0, count: 256)
+    let count = readlink(path, &name, name.count)
+    if count < 0 { throw .last("read the link \(path)") }
+    return String(decoding: name[..<count], as: UTF8.self)
   }
 
   /// Writes `text` in one write(2), as these files want it.

@@ -6,6 +6,11 @@ enum NUMANodes {
     return parse(text)
   }
 
+  /// The CPUs of a node, ascending.
+  static func cpus(of node: Int) -> [Int] {
+    parse((try? KernelFile.read("/sys/devices/system/node/node\(node)/cpulist")) ?? "")
+  }
+
   /// Reads a list of ranges: `0-1,3`.
   static func parse(_ text: String) -> [Int] {
     text.split(separator: ",").flatMap { part -> [Int] in

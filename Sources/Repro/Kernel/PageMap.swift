@@ -55,8 +55,12 @@ struct PageFlags: Sendable, Equatable {
 
   /// Whether the flag of that number is set.
   func has(_ bit: Int) -> Bool { raw >> UInt64(bit) & 1 == 1 }
+  /// What is there is not what is on disk or swap.
+  var isDirty: Bool { has(4) }
   var isAnonymous: Bool { has(12) }
   var isSwapCache: Bool { has(13) }
+  /// Shared or anonymous memory that is to be kept: without it an anonymous page is dropped by reclaim.
+  var isSwapBacked: Bool { has(14) }
   var isHugetlb: Bool { has(17) }
   var isKSM: Bool { has(21) }
   var isTransparentHuge: Bool { has(22) }

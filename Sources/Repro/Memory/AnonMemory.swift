@@ -6,7 +6,7 @@ extension MemoryKind {
   /// Private anonymous memory in base pages.
   public static let anon = MemoryKind(
     "anon", "private anonymous memory in base pages, never huge",
-    needs: [.pageMap], traits: [.private, .swappable, .divisible, .mergeable], maximumDepth: 256,
+    needs: [.pageMap], traits: [.private, .swappable, .divisible, .mergeable, .anonymous], maximumDepth: 256,
     c: AnonMemory.c
   ) { pieces, length throws(KernelError) in try AnonMemory(pieces: pieces, pieceLength: length) }
 }
@@ -59,9 +59,21 @@ class AnonMemory: MappedMemory, Memory, @unchecked Sendable {
     try check(ck_remap_over(copy, kernelPageSize, address), "mremap over the page")
   }
 
-  static let c = CMemory(
-    renew: CMemory.mapAnonymous + """
+  static let c = CMemory.anon()
+}
 
-      madvise(buf, map_size, MADV_NOHUGEPAGE);
-      """)
+extension CMemory {
+  /// Private anonymous base pages, in a state.
+  static func anon(
+    includes: [String] = [], uses: [String] = [], globals: String = "", setUp: String = "",
+    fill: String = "0xf1", store: String = "memset(buf, FILL, page_size);", enter: String = "",
+    prove: String = ""
+  ) -> CMemory {
+    CMemory(
+      includes: includes, uses: uses, globals: globals, setUp: setUp,
+      renew: mapAnonymous + """
+
+        madvise(buf, map_size, MADV_NOHUGEPAGE);
+        """, fill: fill, store: store, enter: enter, prove: prove)
+  }
 }

@@ -33,12 +33,12 @@ extension MemoryKind {
   /// catalogue takes them for `anon`.
   init(
     _ name: String, _ summary: String, needs: [Need] = [.pageFrames], settings: [Setting] = [],
-    traits: Set<Trait> = [], state: AnonState
+    traits: Set<Trait> = [], c: CMemory, state: AnonState
   ) {
     self.init(
       name, summary, needs: needs, settings: settings,
-      traits: traits.union([.private, .swappable, .divisible, .mergeable]), catalogued: ["anon"],
-      maximumDepth: 256
+      traits: traits.union([.private, .swappable, .divisible, .mergeable, .anonymous]), catalogued: ["anon"],
+      maximumDepth: 256, isState: true, c: c
     ) { pieces, length throws(KernelError) in
       try AnonStateMemory(state, pieces: pieces, pieceLength: length)
     }
@@ -47,6 +47,12 @@ extension MemoryKind {
   /// Nothing is there: the I/O's fault is the first.
   public static let absent = MemoryKind(
     "absent", "private anonymous memory that nobody touched before the I/O", needs: [.pageMap],
+    c: .anon(
+      fill: "0", store: "",
+      prove: """
+        if (pagemap(buf) >> 62)
+          END(SKIPPED, "a page is there already");
+        """),
     state: AnonState(isFilled: false, isZero: true) { entries, _ in
       entries.allSatisfy { $0.raw & (3 << 62) == 0 }
         ? .reached("nothing is mapped") : .missed("a page is there already")
@@ -55,6 +61,9 @@ extension MemoryKind {
   /// The zero page, mapped by a read.
   public static let zeroPage = MemoryKind(
     "zero-page", "private anonymous memory that was only read: the zero page",
+    c: .anon(
+      fill: "0", store: "(void)*(volatile unsigned char *)buf;",
+      prove: CMemory.prove("flags_of(buf) >> 24 & 1 /* KPF_ZERO_PAGE */", "not the zero page")),
     state: AnonState(
       isFilled: false, isZero: true,
       enter: { pages throws(KernelError) in for address in pages.addresses { _ = ck_load8(address) } }
@@ -65,6 +74,8 @@ extension MemoryKind {
   /// Pages of zeros.
   public static let zeroed = MemoryKind(
     "zeroed", "private anonymous base pages that were stored zeros to", traits: [.zeroed],
+    c: .anon(
+      fill: "0", prove: CMemory.prove("!(flags_of(buf) >> 24 & 1) /* KPF_ZERO_PAGE */", "the zero page")),
     state: AnonState(isZero: true) { entries, flags in
       entries.allSatisfy { $0.isPresent && $0.isExclusive } && flags?.isAnonymous == true
         && flags?.isZeroPage == false
@@ -74,6 +85,13 @@ extension MemoryKind {
   /// Pages that MADV_FREE gave up, still there.
   public static let lazyFree = MemoryKind(
     "lazyfree", "private anonymous base pages that MADV_FREE gave up, and that are still there",
+    c: .anon(
+      enter: """
+        if (madvise(buf, page_size, MADV_FREE) < 0)
+          END(ERROR, "MADV_FREE: %m");
+        madvise(above, page_size, 20 /* MADV_COLD */); /* empties this CPU's list of new pages first */
+        """,
+      prove: CMemory.prove("!(flags_of(buf) >> 14 & 1) /* KPF_SWAPBACKED */", "the page is to be kept")),
     state: AnonState(
       enter: { pages throws(KernelError) in
         for run in pages.runs { try advise(MADV_FREE, "MADV_FREE", run.start, run.length) }
@@ -87,9 +105,4 @@ extension MemoryKind {
         ? .reached("kpageflags: anonymous, and not to be kept")
         : .missed("kpageflags: the page is to be kept")
     })
-}
-
-extension PageFlags {
-  /// KPF_SWAPBACKED: an anonymous page without it is dropped by reclaim.
-  fileprivate var isSwapBacked: Bool { has(14) }
 }

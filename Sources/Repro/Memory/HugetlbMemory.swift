@@ -69,9 +69,5 @@ final class HugetlbMemory: MappedMemory, Memory, @unchecked Sendable {
           MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED, -1, 0) == MAP_FAILED)
         END(SKIPPED, "no free huge page: %m; raise /proc/sys/vm/nr_hugepages");
       """,
-    prove: """
-      if (access("/proc/kpageflags", R_OK) == 0 &&
-          !(entry("/proc/kpageflags", pagemap(buf) & FRAME) >> 17 & 1)) /* KPF_HUGE */
-        END(SKIPPED, "no hugetlb page, says /proc/kpageflags");
-      """)
+    prove: CMemory.prove("flags_of(buf) >> 17 & 1 /* KPF_HUGE */", "no hugetlb page"))
 }

@@ -1,3 +1,4 @@
+import CKernel
 import Glibc
 
 /// What kinds of memory share: pieces of one range, each of whole pages of the kind, mapped with the same
@@ -39,5 +40,15 @@ class MappedMemory: @unchecked Sendable {  // immutable but for what is mapped
     memcpy(aside, start, unit)
     try map(start, unit)
     memcpy(start, aside, unit)
+  }
+
+  /// Maps a page of a new memfd over the one at `address`, with the same bytes.
+  /// - Parameter flags: of mmap(2), without MAP_FIXED.
+  func replaceByMemfd(_ address: UnsafeMutableRawPointer, _ flags: CInt) throws(KernelError) {
+    let other = try check(ck_memfd("repro-replacement"), "memfd_create")
+    defer { close(other) }
+    let count = pwrite(other, address, kernelPageSize, 0)
+    if count != kernelPageSize { throw .last("write the memfd") }
+    try AddressRange.map(address, kernelPageSize, flags, other)
   }
 }

@@ -14,7 +14,7 @@ extension MemoryKind {
   /// The same, mapped anew since it was filled.
   public static let memfdRead = MemoryKind(
     "memfd-read", "shared memory of an anonymous file that this mapping only read", needs: [.pageMap],
-    traits: [.divisible], maximumDepth: 256
+    traits: [.divisible], maximumDepth: 256, isState: true, c: MemfdMemory.c(then: "MAP_SHARED")
   ) { pieces, length throws(KernelError) in
     try MemfdMemory(pieces: pieces, pieceLength: length, then: MAP_SHARED)
   }
@@ -22,7 +22,8 @@ extension MemoryKind {
   /// A private mapping of it: the I/O's fault copies the file's page.
   public static let memfdPrivate = MemoryKind(
     "memfd-private", "a private mapping of an anonymous file that was only read: pages of the file",
-    needs: [.pageMap], traits: [.private, .swappable, .divisible], catalogued: ["anon"], maximumDepth: 256
+    needs: [.pageMap], traits: [.private, .swappable, .divisible], catalogued: ["anon"], maximumDepth: 256,
+    isState: true, c: MemfdMemory.c(then: "MAP_PRIVATE")
   ) { pieces, length throws(KernelError) in
     try MemfdMemory(pieces: pieces, pieceLength: length, then: MAP_PRIVATE)
   }
@@ -52,6 +53,8 @@ final class MemfdMemory: MappedMemory, Memory, @unchecked Sendable {
     try map(base, length)
   }
 
+  var comesBackFilled: Bool { later == MAP_PRIVATE }
+
   func enter(_ pages: PagesUnderIO) throws(KernelError) {
     guard let later else { return }
     try AddressRange.map(base, length, later, file)
@@ -65,22 +68,38 @@ final class MemfdMemory: MappedMemory, Memory, @unchecked Sendable {
 
   /// Another file's page over it.
   func replace(_ address: UnsafeMutableRawPointer) throws(KernelError) {
-    let other = try check(ck_memfd("repro-replacement"), "memfd_create")
-    defer { close(other) }
-    let count = pwrite(other, address, kernelPageSize, 0)
-    if count != kernelPageSize { throw .last("write the memfd") }
-    try AddressRange.map(address, kernelPageSize, later ?? MAP_SHARED, other)
+    try replaceByMemfd(address, later ?? MAP_SHARED)
   }
 
   static let c = CMemory(
-    renew: """
-      int fd = memfd_create("buf", MFD_CLOEXEC);
+    globals: """
+      static int memfd = -1; /* whose pages are at buf */
 
-      if (fd < 0 || ftruncate(fd, map_size) < 0)
+      static void map_memfd(int flags)
+      {
+        if (mmap(buf, map_size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, memfd, 0) == MAP_FAILED)
+          END(ERROR, "mmap: %m");
+      }
+      """,
+    renew: """
+      close(memfd);
+      memfd = memfd_create("buf", MFD_CLOEXEC);
+      if (memfd < 0 || ftruncate(memfd, map_size) < 0)
         END(SKIPPED, "memfd_create: %m; build the kernel with CONFIG_MEMFD_CREATE");
-      if (mmap(buf, map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-          fd, 0) == MAP_FAILED)
-        END(ERROR, "mmap: %m");
-      close(fd);
+      map_memfd(MAP_SHARED);
       """)
+
+  /// The same, mapped anew once it is filled.
+  static func c(then flags: String) -> CMemory {
+    var memory = c
+    memory.enter = """
+      map_memfd(\(flags));
+      (void)*(volatile unsigned char *)buf;
+      """
+    memory.prove = """
+      if (!(pagemap(buf) >> 61 & 1))
+        END(SKIPPED, "no page of the file is mapped, says /proc/self/pagemap");
+      """
+    return memory
+  }
 }

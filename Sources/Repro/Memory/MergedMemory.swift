@@ -4,9 +4,19 @@ extension MemoryKind {
   /// A page that KSM merged with a twin before the I/O.
   public static let ksm = MemoryKind(
     "ksm-merged", "private anonymous base pages that KSM merged with a twin", needs: [.ksm, .pageFrames],
-    settings: KSMDaemon.settings, traits: [.private, .swappable, .divisible, .merged],
+    settings: KSMDaemon.settings, traits: [.private, .swappable, .divisible, .anonymous, .merged],
     catalogued: ["anon"],
-    maximumDepth: 64
+    maximumDepth: 64, isState: true,
+    c: .anon(
+      uses: [KSMDaemon.cTwin, KSMDaemon.cScan], setUp: KSMDaemon.cSetUp,
+      enter: """
+        memcpy(twin, buf, page_size);
+        madvise(buf, page_size, MADV_MERGEABLE);
+        """,
+      prove: """
+        if (!merges(is_one_with_twin))
+          END(SKIPPED, "ksmd did not merge the page with its twin");
+        """)
   ) { pieces, length throws(KernelError) in try MergedMemory(pieces: pieces, pieceLength: length) }
 }
 

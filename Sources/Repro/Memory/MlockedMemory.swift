@@ -4,7 +4,7 @@ extension MemoryKind {
   /// Private anonymous base pages that are locked.
   public static let mlocked = MemoryKind(
     "mlocked", "private anonymous base pages under mlock(2)", needs: [.lockedMemory, .pageFrames],
-    traits: [.private, .divisible, .mergeable], catalogued: ["anon"], maximumDepth: 256,
+    traits: [.private, .divisible, .mergeable, .anonymous], catalogued: ["anon"], maximumDepth: 256,
     c: MlockedMemory.cLocked
   ) { pieces, length throws(KernelError) in try MlockedMemory(pieces: pieces, pieceLength: length) }
 }
@@ -51,12 +51,9 @@ final class MlockedMemory: AnonMemory, @unchecked Sendable {
       if (mlock(buf, map_size) < 0)
         END(SKIPPED, "mlock: %m; be root (CAP_IPC_LOCK), or raise ulimit -l");
       """,
-    prove: """
-      unsigned long long flags = entry("/proc/kpageflags", pagemap(buf) & FRAME);
-
-      if (!(flags >> 33 & 1) && !(flags >> 18 & 1)) /* KPF_MLOCKED, KPF_UNEVICTABLE */
-        END(SKIPPED, "the page is not locked, says /proc/kpageflags");
-      """)
+    prove: CMemory.prove(
+      "flags_of(buf) >> 33 & 1 || flags_of(buf) >> 18 & 1 /* KPF_MLOCKED, KPF_UNEVICTABLE */",
+      "the page is not locked"))
 }
 
 extension PageFlags {

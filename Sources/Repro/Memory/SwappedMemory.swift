@@ -23,11 +23,38 @@ enum Swapping {
   }
 }
 
+extension Swapping {
+  private static let cOut = """
+    /* Reclaims the page, which is left alone while it is on its way somewhere. */
+    static void swap_out(void)
+    {
+      for (int i = 0; i < \(attempts) && !(pagemap(buf) >> 62 & 1); i++) {
+        usleep(i ? 1000 : 0);
+        madvise(buf, page_size, MADV_PAGEOUT);
+      }
+      if (!(pagemap(buf) >> 62 & 1))
+        END(SKIPPED, "MADV_PAGEOUT left the page mapped");
+    }
+    """
+
+  /// In C: out, and with `more` back.
+  fileprivate static func c(_ more: String = "", prove: String = "") -> CMemory {
+    .anon(
+      uses: [PageoutHazard.cNeedSwap, cOut],
+      setUp: """
+        need_swap();
+        """,
+      enter: "swap_out();" + more, prove: prove)
+  }
+
+  fileprivate static let cIn = "\n(void)*(volatile unsigned char *)buf; /* comes back clean */"
+}
+
 extension MemoryKind {
   /// Pages on swap: the I/O's fault brings them back.
   public static let swapped = MemoryKind(
     "swapped", "private anonymous base pages that were swapped out", needs: [.swap, .pageFrames],
-    settings: [.swap],
+    settings: [.swap], c: Swapping.c(),
     state: AnonState(enter: Swapping.out) { entries, _ in
       entries.allSatisfy(\.isSwapped)
         ? .reached("pagemap: swap entries") : .missed("MADV_PAGEOUT left a page mapped")
@@ -38,6 +65,8 @@ extension MemoryKind {
     "swapped-in", "private anonymous base pages that came back from swap by a read",
     needs: [.swap, .pageFrames],
     settings: [.swap],
+    c: Swapping.c(
+      Swapping.cIn, prove: CMemory.prove("!(flags_of(buf) >> 4 & 1) /* KPF_DIRTY */", "the page is dirty")),
     state: AnonState(enter: Swapping.outAndIn) { entries, flags in
       guard entries.allSatisfy({ $0.isPresent && !$0.isFileOrShared }), let flags else {
         return .missed("no anonymous page is mapped")
@@ -49,14 +78,12 @@ extension MemoryKind {
   public static let swapCache = MemoryKind(
     "swap-cache", "private anonymous base pages that are mapped and in the swap cache",
     needs: [.swap, .pageFrames], settings: [.swap],
+    c: Swapping.c(
+      Swapping.cIn,
+      prove: CMemory.prove("flags_of(buf) >> 13 & 1 /* KPF_SWAPCACHE */", "not in the swap cache")),
     state: AnonState(enter: Swapping.outAndIn) { entries, flags in
       entries.allSatisfy(\.isPresent) && flags?.isSwapCache == true
         ? .reached("kpageflags: in the swap cache")
         : .missed("kpageflags: not in the swap cache, which zram skips for a page used once")
     })
-}
-
-extension PageFlags {
-  /// KPF_DIRTY: not the same as what is on swap.
-  fileprivate var isDirty: Bool { has(4) }
 }

@@ -7,7 +7,7 @@ extension MemoryKind {
     "thp", "transparent huge pages, each mapped by one PMD",
     needs: [.transparentHugePages, .pageFrames],
     settings: [.file(THPMemory.enabled, "madvise", accepted: ["always"], .skip)],
-    traits: [.private, .swappable, .divisible, .huge], maximumDepth: 64, c: THPMemory.c
+    traits: [.private, .swappable, .divisible, .anonymous, .huge], maximumDepth: 64, c: THPMemory.c
   ) { pieces, length throws(KernelError) in try THPMemory(pieces: pieces, pieceLength: length) }
 }
 
@@ -24,7 +24,8 @@ extension MemoryKind {
   public static let thpPieces = MemoryKind(
     "thp-pte", "transparent huge pages, mapped by page tables", needs: [.transparentHugePages, .pageFrames],
     settings: [.file(THPMemory.enabled, "madvise", accepted: ["always"], .skip)],
-    traits: [.private, .swappable, .divisible], maximumDepth: 64
+    traits: [.private, .swappable, .divisible, .anonymous], maximumDepth: 64, isState: true,
+    c: THPMemory.cSplit
   ) { pieces, length throws(KernelError) in
     try THPMemory(pieces: pieces, pieceLength: length, isSplit: true)
   }
@@ -114,4 +115,16 @@ final class THPMemory: MappedMemory, Memory, @unchecked Sendable {
       if (!is_huge())
         END(SKIPPED, "no huge page: free memory, or enable transparent_hugepage (madvise)");
       """)
+
+  /// The same, mapped by page tables.
+  static let cSplit: CMemory = {
+    var memory = c
+    memory.enter = """
+      if (mprotect(buf + page_size, page_size, PROT_READ) < 0) /* takes entries of base pages */
+        END(ERROR, "mprotect the page beside: %m");
+      """
+    memory.globals = ""
+    memory.prove = CMemory.prove("flags_of(buf) >> 22 & 1 /* KPF_THP */", "no huge page")
+    return memory
+  }()
 }

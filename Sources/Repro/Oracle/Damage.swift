@@ -20,10 +20,20 @@ public struct Damage: Sendable, Codable, Equatable {
     case leakedElsewhere = "leaked elsewhere"
     /// A direct write said that it was done; the target holds what was there before it.
     case lostOnDisk = "lost on disk"
+    /// What a direct write said was done can't be read: its checksum is that of other bytes.
+    case unreadable
+    /// The copies of what a direct write left are not the same.
+    case copiesDiffer = "copies differ"
     /// Right after the I/O, wrong once the page went to swap and came back.
     case lostAfterSwap = "lost after swap"
+    /// Right after the I/O, wrong once KSM merged the page and the cgroup that paid for it ended.
+    case lostAfterMerge = "lost after merge"
     /// Right whenever it was looked at, until the kernel took the page and gave it back.
     case lostAfterReclaim = "lost after reclaim"
+    /// Right whenever it was looked at, and wrong, here or in the child, after one more fork.
+    case lostAfterFork = "lost after fork"
+    /// Pages that are nobody's were left when all who had them were gone.
+    case pagesLeaked = "pages leaked"
   }
 
   /// Which part of the buffer (or of whose view of it) is damaged.
@@ -40,8 +50,10 @@ public struct Damage: Sendable, Codable, Equatable {
     case child
     /// Another page of this process, which held the same bytes.
     case twin
-    /// The target, read back.
+    /// The target, read back; or the file that the buffer is mapped from.
     case disk
+    /// The target, as its page cache shows it.
+    case cache
   }
 
   /// When the verifier looked.

@@ -8,6 +8,10 @@ public enum Origin: UInt64, Sendable {
   case store = 3
   /// The kernel, which clears new memory: all words are 0, and name nothing.
   case zeros = 0
+  /// The recipe of 2008, whose file is all 0xff.
+  case ones = 4
+  /// The same: a CPU store of one byte, the last one of a word of zeros.
+  case byte = 5
 }
 
 extension Origin: CaseIterable {
@@ -34,6 +38,8 @@ public struct Stamp: Sendable, Hashable {
 
   /// Memory that nobody wrote to.
   static let zeros = Stamp(.zeros, generation: 0, block: 0)
+  /// Memory with all bits set.
+  static let ones = Stamp(.ones, generation: 0, block: 0)
 }
 
 /// Data that names itself: each 8-byte word is a bijection of (origin, generation, block, word in block,
@@ -76,11 +82,19 @@ public struct Pattern: Sendable {
 
   /// The words of a buffer that starts with `stamp`'s block.
   func words(_ stamp: Stamp) -> Words {
-    stamp.origin == .zeros
-      ? Words(first: 0, block: 0, key: 0, places: Self.nowhere, mask: 0)
-      : Words(
+    func same(_ word: UInt64) -> Words {
+      let places = word == 0 ? Self.nowhere : [UInt64](repeating: word, count: Self.wordsPerBlock)
+      return Words(first: 0, block: 0, key: 0, places: places, mask: 0)
+    }
+    return switch stamp.origin {
+    case .zeros: same(0)
+    case .ones: same(.max)
+    case .byte: same(UInt64(stamp.block) << 56)
+    case .file, .fill, .store:
+      Words(
         first: stamp.origin.rawValue << 45 | UInt64(stamp.generation) << 21, block: UInt64(stamp.block),
         key: key, places: places, mask: .max)
+    }
   }
 
   /// Writes the words of `stamp` to `range` (multiples of 8) of `buffer`.
@@ -97,7 +111,7 @@ public struct Pattern: Sendable {
     x = (x ^ x >> 29) ^ key
     let name = x >> Self.checkBits
     guard x & (1 << Self.checkBits - 1) == Self.check(name), let origin = Origin(rawValue: name >> 45),
-      origin != .zeros
+      Origin.allCases.contains(origin)
     else { return nil }
     let generation = Int(name >> 21) & Self.generationMask
     return (Stamp(origin, generation: generation, block: Int(name) & Self.blockMask), place * 8)
@@ -127,7 +141,7 @@ extension Pattern {
     fileprivate let block: UInt64
     fileprivate let key: UInt64
     fileprivate let places: [UInt64]
-    /// All bits, or none for zeros.
+    /// All bits; none for words that name nothing, which are the same everywhere.
     fileprivate let mask: UInt64
 
     /// Four words at a time: eight spill registers of a baseline x86-64.

@@ -117,7 +117,8 @@ public struct Verifier: Sendable {
     let previous = pattern.word(want.previous, at: offset)
     if found == previous {
       switch want.region {
-      case .disk: return .lostOnDisk
+      case .disk: return want.expected.origin == .store ? .lostStore : .lostOnDisk
+      case .cache: return .stale
       case .store: return .lostStore
       case .io, .second, .untouched: return .lostRead
       case .child: return .leakedToChild

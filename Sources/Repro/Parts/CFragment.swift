@@ -5,6 +5,8 @@
 protocol CPart: Sendable {
   /// Headers that the skeleton does not include.
   var includes: [String] { get }
+  /// Functions that other parts of the same program may use too: each is written once, before all `globals`.
+  var uses: [String] { get }
   /// Declarations and functions.
   var globals: String { get }
   /// Statements that run once: they skip what this machine can't do, and make ready.
@@ -14,9 +16,10 @@ protocol CPart: Sendable {
 /// A hazard in C.
 struct CFragment: CPart {
   var includes: [String] = []
+  var uses: [String] = []
   var globals = ""
   var setUp = ""
-  /// Statements before the page is filled.
+  /// Statements before the I/O, when the page holds its fill.
   var prepare = ""
   /// Body of the function that does it while the I/O is in flight: `true` when the kernel did it,
   /// `false` when it refused.
@@ -33,6 +36,13 @@ struct CFragment: CPart {
   /// Why a hazard that is never refused may ask nothing, in words: then `act` says `false`, and trials
   /// of which none asked anything skip the case. Empty where every trial asks.
   var unasked = ""
+  /// Statements at the start of `main`, for a program that a hazard starts: itself.
+  var begin = ""
+
+  /// Whether the hazard is all in `act`, so that a thread may do it again and again.
+  var isFreeRunning: Bool {
+    [prepare, toucher, touch, settle, setUp, unasked, begin].allSatisfy(\.isEmpty) && !canBeRefused
+  }
 }
 
 extension CFragment {
@@ -49,32 +59,40 @@ extension CFragment {
       .joined(separator: "\n") + "\n}"
   }
 
-  /// `static void stay_on_cpu(void)`, for the globals of hazards that ask something of the LRU.
-  static let stayOnCPU = """
-    /* A new page waits in a list of its CPU, and madvise on another one does not find it there. */
-    static void stay_on_cpu(void)
+  /// `static bool store_faults(void)`: the store that asks whether a page that was write-protected is reused.
+  static let storeFaults = """
+    /* The first store to the page; whether it took a write fault, without which nothing is asked. */
+    static bool store_faults(void)
     {
-      cpu_set_t here;
+      struct rusage before, after;
 
-      CPU_ZERO(&here);
-      CPU_SET(sched_getcpu(), &here);
-      if (sched_setaffinity(0, sizeof(here), &here) < 0)
-        END(ERROR, "sched_setaffinity: %m");
+      getrusage(RUSAGE_THREAD, &before);
+      *(volatile unsigned char *)(buf + STORE_START) = STORE;
+      getrusage(RUSAGE_THREAD, &after);
+      return after.ru_minflt != before.ru_minflt;
     }
     """
+  static let noFault = "and no write fault followed"
 }
 
 /// A memory in C: what stands behind `buf`. The positive control is made of it: user space renews the page
 /// and copies the bytes.
 struct CMemory: CPart {
   var includes: [String] = []
+  var uses: [String] = []
   var globals = ""
   var setUp = ""
   /// Body of `static size_t size_of_map(void)`: bytes of what `renew` maps.
   var mapSize = "return page_size;"
   /// Statements that map a fresh page over `buf`.
   var renew: String
-  /// Statements after the fill, which end the program if the state was not reached.
+  /// The byte that the page holds before the read.
+  var fill = "0xf1"
+  /// The statement that fills it; empty for a page that nobody stores to.
+  var store = "memset(buf, FILL, page_size);"
+  /// Statements that bring the filled page into its state, after the hazard's `prepare`.
+  var enter = ""
+  /// Statements after that, which end the program if the state was not reached.
   var prove = ""
 
   /// Statements that map private anonymous memory over `buf`.
@@ -83,11 +101,20 @@ struct CMemory: CPart {
         -1, 0) == MAP_FAILED)
       END(ERROR, "mmap: %m");
     """
+
+  /// Statements that end the program unless `what` of a page's flags is so; `flags` are kpageflags' word.
+  static func prove(_ what: String, _ missed: String) -> String {
+    """
+    if (access("/proc/kpageflags", R_OK) == 0 && !(\(what)))
+      END(SKIPPED, "\(missed), says /proc/kpageflags");
+    """
+  }
 }
 
 /// An engine in C.
 struct CEngine: CPart {
   var includes: [String] = []
+  var uses: [String] = []
   var globals = ""
   var setUp = ""
   /// Body of `static long read_direct(int fd)`: reads IO_END bytes at 0 into `buf`. For an engine that
@@ -101,6 +128,7 @@ struct CEngine: CPart {
 /// A target in C.
 struct CTarget: CPart {
   var includes: [String] = []
+  var uses: [String] = []
   var globals = ""
   var setUp = ""
   /// Body of `static int open_target(int file)`: makes of the held file what is read.

@@ -27,6 +27,9 @@ struct Transfer: Sendable {
     }
   }
 
+  /// Of no I/O.
+  static let none = Transfer(direction: .read, descriptor: -1, segments: [], offset: 0)
+
   var text: String { "\(direction) \(length) bytes at \(offset)" }
 }
 
@@ -58,6 +61,8 @@ public struct EngineKind: Part {
     case workers
     /// Attaching takes the pages, for as long as they are attached (FOLL_PIN | FOLL_LONGTERM).
     case registers
+    /// It works at the descriptor's position, which all who share the descriptor set.
+    case seeks
   }
 
   /// The name: `pread`.

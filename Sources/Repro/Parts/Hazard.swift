@@ -58,6 +58,10 @@ protocol Hazard: AnyObject, Sendable {
   var replacesFrames: Bool { get }
   /// Whether another thread may store to the pages while the hazard acts.
   var toleratesStores: Bool { get }
+  /// Whether it acts on all pages of the process whichever it is given, as fork does.
+  var concernsProcess: Bool { get }
+  /// Whether it compares the pages with others that it made like them: only pages that nobody stores to will do.
+  var needsTwins: Bool { get }
   /// What damage is called that only shows after ``settle(_:)``; nil for what the verifier calls it.
   var lossOnSecondLook: Damage.Kind? { get }
 }
@@ -67,6 +71,8 @@ extension Hazard {
   var givesUp: Bool { false }
   var replacesFrames: Bool { false }
   var toleratesStores: Bool { true }
+  var concernsProcess: Bool { false }
+  var needsTwins: Bool { false }
   var lossOnSecondLook: Damage.Kind? { nil }
 
   func prepare(_ pages: PagesUnderIO) throws(KernelError) {}
@@ -80,13 +86,24 @@ extension Hazard {
   }
 }
 
-/// Memory that held the fill of a page and is none of the I/O's: its data must not be there.
+/// What is seen of a page elsewhere than in the buffer, once the I/O is over.
 struct View: Sendable {
+  /// What must be seen there.
+  enum Content: Sendable {
+    /// The fill: it is none of the I/O's, and its data must not be there.
+    case fill
+    /// What the I/O transferred.
+    case data
+  }
+
   /// Which page, from 0.
   let page: Int
   nonisolated(unsafe) let copy: UnsafeRawPointer
   /// Whose it is.
   var region = Damage.Region.child
+  var content = Content.fill
+  /// Why it could not be read; then `copy` says nothing.
+  var failure: KernelError?
 }
 
 /// What was seen of one page in one trial, in the order of time; nil for what was not looked at.
@@ -95,6 +112,8 @@ struct Observation: Sendable {
   var arrival: PageMapEntry?
   /// The hazard is done.
   var hazarded: PageMapEntry?
+  /// The I/O has the page, where a hazard came before it.
+  var taken: PageMapEntry?
   /// The toucher is done, and the I/O still in flight.
   var touched: PageMapEntry?
   /// Right after the I/O.
@@ -123,8 +142,17 @@ struct PagesUnderIO: Sendable {
   let pageMap: PageMap
   /// Nanoseconds after which a wait for the kernel is given up.
   let patience: Nanoseconds
+  /// The I/O that has the pages, or will have.
+  var transfer: Transfer
 
   var count: Int { addresses.count }
+
+  /// The I/O's bytes of the piece that ends with page number `page`: where they are, and how many.
+  func placed(_ page: Int) -> (memory: UnsafeMutableRawPointer, offset: Int64, length: Int) {
+    let length = transfer.length / count
+    let first = transfer.segments[page * (transfer.segments.count / count)]
+    return (first.memory, transfer.offset + Int64(page * length), length)
+  }
 
   /// Pages that follow each other without a gap, as one range each: what one system call can serve.
   var runs: [(start: UnsafeMutableRawPointer, length: Int)] {

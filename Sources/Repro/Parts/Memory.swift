@@ -1,3 +1,6 @@
+import CKernel
+import Glibc
+
 /// A kind of memory by name: what the buffer of an I/O is.
 public struct MemoryKind: Part {
   /// What hazards and engines may rely on.
@@ -10,6 +13,8 @@ public struct MemoryKind: Part {
     case divisible
     /// KSM may merge the pages, one by one.
     case mergeable
+    /// The mapping is of no file.
+    case anonymous
     /// KSM has merged the pages already.
     case merged
     /// The pages hold zeros.
@@ -18,6 +23,10 @@ public struct MemoryKind: Part {
     case collapsible
     /// A PMD maps the pages.
     case huge
+    /// Pages of the page cache, of a file on a disk which has their fill.
+    case cached
+    /// The file system writes parts of a page directly, and to where they are.
+    case inPlace
   }
 
   /// The name: `anon`.
@@ -32,14 +41,18 @@ public struct MemoryKind: Part {
   public let traits: Set<Trait>
   /// Whether it is another kind in a state, which it is brought into for the I/O to find: combined with all
   /// scenarios, and not with all engines and targets too.
-  public var isState: Bool { c == nil }
+  public let isState: Bool
   /// The words of the catalogue's `memory` that concern it: its own name, and that of the kind that the
   /// kernel takes it for.
   public let catalogued: [String]
   /// The most pages under one hazard that it can give.
   public let maximumDepth: Int
+  /// The disk that its file is on; nil for memory of no file on a disk.
+  public let disk: GuestDisk?
   /// The memory in C; nil for what ``CExport`` can't write.
   let c: CMemory?
+  /// Why it has no C, in words that follow "can't be exported: "; nil when it has.
+  let withoutC: String?
 
   /// Makes a buffer of `pieces`, each with room for `pieceLength` bytes; nothing is mapped before
   /// ``Memory/renew()``.
@@ -47,7 +60,8 @@ public struct MemoryKind: Part {
 
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], traits: Set<Trait>,
-    catalogued: [String] = [], maximumDepth: Int, c: CMemory? = nil,
+    catalogued: [String] = [], maximumDepth: Int, disk: GuestDisk? = nil, isState: Bool? = nil,
+    c: CMemory? = nil, withoutC: String? = nil,
     make: @escaping @Sendable (_ pieces: Int, _ pieceLength: Int) throws(KernelError) -> any Memory
   ) {
     self.name = name
@@ -57,7 +71,10 @@ public struct MemoryKind: Part {
     self.traits = traits
     self.catalogued = [name] + catalogued
     self.maximumDepth = maximumDepth
+    self.disk = disk
+    self.isState = isState ?? (c == nil)
     self.c = c
+    self.withoutC = withoutC
     self.make = make
   }
 }
@@ -80,6 +97,9 @@ protocol Memory: AnyObject, Sendable {
   /// Whether they hold zeros before the I/O, whoever wrote them.
   var isZero: Bool { get }
 
+  /// Whether a page that is given up comes back with its fill, from a file, and not with zeros.
+  var comesBackFilled: Bool { get }
+
   /// Brings the pages, which hold their fill and are ready for the hazard, into the state that the kind
   /// promises: swapped out, shared with a child, ... Nothing but the I/O touches them afterwards.
   func enter(_ pages: PagesUnderIO) throws(KernelError)
@@ -92,6 +112,13 @@ protocol Memory: AnyObject, Sendable {
   ///   - flags: kpageflags' word of the first one's frame; nil where it is hidden.
   func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) throws(KernelError) -> Proof
 
+  /// Lets the kernel take the pages, and what it caches of them, once the I/O is over and all is undone.
+  /// - Returns: whether each is gone, so that the next touch must bring it back from where it is kept.
+  func reclaim(_ pages: PagesUnderIO) throws(KernelError) -> [Bool]
+
+  /// The file that it is mapped from, if that is on a disk and holds the fill.
+  var backing: BackingFile? { get }
+
   /// User space puts another page behind `address`, with the same bytes, as a buggy kernel would: the
   /// positive control.
   func replace(_ address: UnsafeMutableRawPointer) throws(KernelError)
@@ -100,8 +127,30 @@ protocol Memory: AnyObject, Sendable {
 extension Memory {
   var isFilled: Bool { true }
   var isZero: Bool { !isFilled }
+  var comesBackFilled: Bool { false }
+  var backing: BackingFile? { nil }
   func enter(_ pages: PagesUnderIO) throws(KernelError) {}
   func leave() {}
+
+  func reclaim(_ pages: PagesUnderIO) throws(KernelError) -> [Bool] {
+    for run in pages.runs {
+      // Memory that can't be reclaimed refuses the advice.
+      madvise(run.start, run.length, CInt(CK_MADV_PAGEOUT))
+    }
+    return try pages.entries().map { !$0.isPresent }
+  }
+}
+
+/// A file on a disk, from whose start on a buffer is mapped.
+struct BackingFile: Sendable {
+  let descriptor: CInt
+  /// Of the same file, opened O_DIRECT.
+  let direct: CInt
+  /// Where its start is mapped.
+  nonisolated(unsafe) let base: UnsafeMutableRawPointer
+
+  /// Where in the file the byte at `address` is.
+  func offset(of address: UnsafeMutableRawPointer) -> off_t { off_t(address - base) }
 }
 
 /// Whether a page is in the state that a case asks for.

@@ -4,10 +4,19 @@ public enum Schedule: String, Sendable, Codable, CaseIterable {
   case staged
   /// Threads run free; only their start is steered.
   case race
+  /// Several readers and every hazard, each on a thread of its own, and nobody waits.
+  case free
+}
+
+extension Schedule {
+  /// Readers of the free schedule, and pages that each reads in turn.
+  static let (freeReaders, pagesOfReader) = (6, 3)
+  /// All of them.
+  static let freePages = freeReaders * pagesOfReader
 }
 
 /// Who acts on the page after the hazard.
-public enum Toucher: String, Sendable, Codable {
+public enum Toucher: String, Sendable, Codable, CaseIterable {
   /// A CPU store by this process, to bytes that the I/O does not cover.
   case store
   /// The same by a thread on another CPU, whose TLB has the page from before the hazard: a translation that
@@ -50,6 +59,9 @@ extension [Step] {
   /// The page is put in danger while it is registered, before the I/O is issued; nothing is held.
   public static let registered: [Step] = [.attach, .hazard(0), .touch(.store), .issue, .release, .reap]
 
+  /// The page is put in danger before the I/O takes it, and touched while the I/O has it.
+  public static let beforehand: [Step] = [.attach, .hazard(0), .issue, .touch(.store), .release, .reap]
+
   /// Who touches.
   var toucher: Toucher {
     for case .touch(let toucher) in self { return toucher }
@@ -78,13 +90,24 @@ public struct Scenario: Part {
     case negativeControl = "negative control"
   }
 
+  /// What its I/O may do with the page cache of the target.
+  public enum Caching: String, Sendable {
+    /// It is direct; what leaves anything in the page cache was not, and exposes nothing.
+    case none
+    /// It is buffered; what leaves nothing there was not, and shows nothing.
+    case only
+    /// It is asked to be direct, and the file system may do otherwise.
+    case allowed
+  }
+
   /// Unique, without `.`, `#` or white space.
   public let name: String
   /// One line.
   public let summary: String
   /// What it is for.
   public let role: Role
-  /// Reads can lose; writes are negative controls.
+  /// Reads can lose, and writes whose bytes the target has not got when the page is stored to; other writes are
+  /// negative controls.
   public let direction: Direction
   /// What is done, in order.
   public let steps: [Step]
@@ -103,15 +126,26 @@ public struct Scenario: Part {
   /// What losses look like if the kernel is wrong in the way that the scenario asks about; other damage
   /// is unexplained.
   public let losses: Set<Damage.Kind>
+  /// What its I/O may do with the page cache.
+  public let caching: Caching
   /// Why the race schedule can't run it; nil when it can.
   public let raceObstacle: String?
   /// Whether it is raced when nobody names scenarios or schedules: a race takes its time, and says less than
   /// the staged trials.
   public let isRacedUnasked: Bool
+  /// What acts in the free schedule, each on a thread of its own; empty for what has no place there.
+  let agents: [Agent]
+  /// Whether nothing but the free schedule can run it: its agents act all the time, several at once.
+  let isFreeOnly: Bool
+  /// Whether bytes are those of the recipe of 2008: 0xff is read over zeros, 512 bytes at once, and stores are of one
+  /// byte.
+  let isLiteral: Bool
   /// The names of the two scenarios whose hazards follow each other here, for a pair that was generated.
   let pair: [String]
   /// The hazard in C; nil for what ``CExport`` can't write.
   let c: CFragment?
+  /// Why it has no C, in words that follow "can't be exported: "; nil when it has.
+  let withoutC: String?
   /// Make the hazards that the steps name.
   let makeHazards: [HazardMaker]
 
@@ -120,9 +154,11 @@ public struct Scenario: Part {
     steps: [Step]? = nil, drawing: String = "", guards: [Guard] = [], needs: [Need] = [],
     settings: [Setting] = [],
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
-    losses: Set<Damage.Kind> = [.lostRead, .torn], raceObstacle: String? = nil, isRacedUnasked: Bool = false,
-    c: CFragment? = nil, pair: [String] = [],
-    then more: [HazardMaker] = [], hazard: @escaping HazardMaker
+    losses: Set<Damage.Kind> = [.lostRead, .torn], caching: Caching = .none,
+    raceObstacle: String? = nil, isRacedUnasked: Bool = false,
+    c: CFragment? = nil, pair: [String] = [], runsFree: Bool = false, agents: [Agent] = [],
+    isLiteral: Bool = false, withoutC: String? = nil, then more: [HazardMaker] = [],
+    hazard: @escaping HazardMaker
   ) {
     self.name = name
     self.summary = summary
@@ -136,11 +172,16 @@ public struct Scenario: Part {
     self.memory = memory
     self.engine = engine
     self.losses = losses
+    self.caching = caching
     self.raceObstacle = raceObstacle
     self.isRacedUnasked = isRacedUnasked
     self.pair = pair
     self.c = c
+    self.withoutC = withoutC
     makeHazards = [hazard] + more
+    self.agents = runsFree ? [Agent(name, make: hazard)] : agents
+    isFreeOnly = !agents.isEmpty
+    self.isLiteral = isLiteral
   }
 
   private init(writeControlOf scenario: Scenario) {
@@ -150,21 +191,63 @@ public struct Scenario: Part {
     direction = .write
     steps = scenario.steps
     drawing = ""
-    guards = scenario.guards
+    guards = scenario.guards + DirectWrite.guards
     needs = scenario.needs
     settings = scenario.settings
     memory = scenario.memory
     engine = scenario.engine
-    losses = []
+    // Not the hazard's, but of the stores that go with it: see the record `btrfs-unstable-write`.
+    losses = [.unreadable, .copiesDiffer]
+    caching = .none
     raceObstacle = scenario.raceObstacle
     isRacedUnasked = false
     pair = []
     c = nil
-    makeHazards = scenario.makeHazards
+    agents = []
+    isFreeOnly = false
+    isLiteral = false
+    withoutC = Self.writeWithoutC
+    var makers: [HazardMaker] = []
+    for make in scenario.makeHazards { makers.append(Self.underWrite(make)) }
+    makeHazards = makers
+  }
+
+  /// Why direct writes have no C.
+  static let writeWithoutC = "programs look for what was read, and it writes"
+
+  private static func underWrite(_ make: @escaping HazardMaker) -> HazardMaker {
+    { depth throws(KernelError) in
+      let hazard = try make(depth)
+      return DirectWrite(hazard)
+    }
+  }
+
+  /// Whether it is a hazard's negative control, a direct write that may hold what was there before or after.
+  public var isWriteControl: Bool { role == .negativeControl && direction == .write }
+
+  /// Whether the target must have none of its write's bytes before the page was stored to.
+  public var isLeftUnread: Bool { direction == .write && steps.actsBeforeIssue }
+
+  /// One hazard of the free schedule.
+  struct Agent: Sendable {
+    /// What the log of a page calls it.
+    let name: String
+    private let needs: [Need]
+    let make: HazardMaker
+
+    /// - Parameter needs: what it can't do without; it is left out where that is missing.
+    init(_ name: String, needs: [Need] = [], make: @escaping HazardMaker) {
+      self.name = name
+      self.needs = needs
+      self.make = make
+    }
+
+    /// Why it can't act here, or nil.
+    var missing: String? { needs.lazy.compactMap { $0.missing() }.first }
   }
 
   /// The memory that it uses when nobody says which: the first that will do.
-  var usualMemory: MemoryKind {
+  public var usualMemory: MemoryKind {
     MemoryKind.all.first { memory.isSubset(of: $0.traits) } ?? MemoryKind.all[0]
   }
 

@@ -8,6 +8,8 @@ public struct Setting: Sendable, Equatable {
     case more(path: String, by: Int)
     /// Some swap is on; made on zram, a given device or a scratch file if there is none.
     case swap
+    /// This process is in a control group of its own, with that name in it.
+    case cgroup(Cgroup.Controller, String)
   }
 
   /// What a change that can't be made means.
@@ -38,12 +40,20 @@ public struct Setting: Sendable, Equatable {
     Setting(change: .more(path: path, by: count), policy: policy)
   }
 
+  /// The same, and nothing follows where it can't be made.
+  var wished: Setting { Setting(change: change, policy: .wished) }
+
   /// The file that is changed, if it is one.
   var path: String? {
     switch change {
     case .file(let path, _, _), .more(let path, _): path
-    case .swap: nil
+    case .swap, .cgroup: nil
     }
+  }
+
+  /// This process is in a control group of its own.
+  static func cgroup(_ controller: Cgroup.Controller, _ name: String) -> Setting {
+    Setting(change: .cgroup(controller, name), policy: .skip)
   }
 
   /// Some swap is on.
@@ -57,6 +67,7 @@ extension Setting: CustomStringConvertible {
     case .file(let path, let value, _): "\(path) = \(value)"
     case .more(let path, let count): "\(path) = \(count) more than before"
     case .swap: "swap, if none is on (zram, or a scratch file)"
+    case .cgroup(let controller, let name): "a \(controller.rawValue) cgroup '\(name)' of this process's own"
     }
   }
 }

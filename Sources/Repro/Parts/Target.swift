@@ -6,6 +6,8 @@ public enum IOPath: String, Sendable, Codable, CaseIterable {
   case block
   /// Block layer below btrfs, which has bugs of its own.
   case btrfs
+  /// md's raid1, above two block devices.
+  case raid1
   /// fs/nfs.
   case nfs
   /// fs/smb/client.
@@ -20,7 +22,7 @@ public enum IOPath: String, Sendable, Codable, CaseIterable {
   case pin
 
   /// The words of the catalogue's `paths` that concern it.
-  public var catalogued: [String] { self == .btrfs ? ["btrfs", "block"] : [rawValue] }
+  public var catalogued: [String] { [.btrfs, .raid1].contains(self) ? [rawValue, "block"] : [rawValue] }
 }
 
 /// What is read and written: blocks of known content, open for direct I/O.
@@ -30,6 +32,10 @@ protocol Target: AnyObject, Sendable {
   var path: IOPath { get }
   /// Opened O_RDWR | O_DIRECT.
   var descriptor: CInt { get }
+  /// The same for I/O of one direction: what is read and what is written may be two files.
+  func descriptor(for direction: Direction) -> CInt
+  /// What is read, opened without O_DIRECT; nil for a target that has no page cache.
+  var buffered: CInt? { get }
   /// What lengths, offsets and addresses of direct I/O must be multiples of, in bytes.
   var alignment: Int { get }
   /// What keeps its I/O in flight; nil for a target that runs free.
@@ -52,8 +58,17 @@ protocol Target: AnyObject, Sendable {
   /// The place of trial number `trial`'s I/O of `length` bytes and what stands there.
   func place(trial: Int, length: Int, _ direction: Direction) -> (offset: Int64, content: Stamp)
 
+  /// Where a block of 0xff stands, for the recipe of 2008; nil where there is none.
+  var onesOffset: Int64? { get }
+
   /// Whether any of the range is in the page cache: direct I/O leaves nothing there, so it was none.
   func isCached(offset: Int64, length: Int) -> Bool
+
+  /// Empties its page cache, as far as nobody uses the pages.
+  func dropCache()
+
+  /// What each copy of a mirrored target holds at `offset` now; nothing of others.
+  func copies(offset: Int64, length: Int) throws(KernelError) -> [[UInt8]]
 
   /// What the target holds at `offset` now, past any cache that a direct write could leave wrong.
   func readBack(offset: Int64, into buffer: UnsafeMutableRawPointer, length: Int) throws(KernelError)
@@ -64,6 +79,11 @@ protocol Target: AnyObject, Sendable {
 
 extension Target {
   var hold: (any Hold)? { nil }
+  func descriptor(for direction: Direction) -> CInt { descriptor }
+  var buffered: CInt? { nil }
+  func dropCache() {}
+  func copies(offset: Int64, length: Int) throws(KernelError) -> [[UInt8]] { [] }
+  var onesOffset: Int64? { nil }
   func prepareHold() throws(TargetError) {}
   func isCached(offset: Int64, length: Int) -> Bool { false }
   func openOnIOThread() throws(KernelError) {}
@@ -73,12 +93,16 @@ extension Target {
 /// Keeps an I/O in flight until it is told to let go.
 protocol Hold: AnyObject, Sendable {
   /// The transfer as it is to be issued: a hold may need more of it than the trial does.
-  func extend(_ transfer: Transfer) -> Transfer
+  /// - Parameter isBuffered: it goes through the page cache: bytes come in their order, and none of the
+  ///   trial's may come before it is held.
+  func extend(_ transfer: Transfer, isBuffered: Bool) -> Transfer
   /// The next I/O that is `transfer`, by direction and place, will be held.
   func arm(_ transfer: Transfer, _ timeline: Timeline)
   /// Returns once the armed I/O is in flight with its pages taken.
   /// - Returns: false when it didn't come in time.
   func arrived(timeout: Nanoseconds) -> Bool
+  /// Whether the target had bytes of the armed write before the release: what is stored after that is too late.
+  var hasBytes: Bool { get }
   /// Lets the held I/O complete.
   func release() throws(KernelError)
   /// Ends all I/O with an error; the target can't be used any more.
@@ -86,7 +110,8 @@ protocol Hold: AnyObject, Sendable {
 }
 
 extension Hold {
-  func extend(_ transfer: Transfer) -> Transfer { transfer }
+  var hasBytes: Bool { false }
+  func extend(_ transfer: Transfer, isBuffered: Bool) -> Transfer { transfer }
 }
 
 /// Which target, and for one that somebody names, where and with what right.
@@ -139,6 +164,10 @@ public struct TargetKind: Part {
   public let takesPath: Bool
   /// Whether its I/O is held by the fault of its last page, which must be one request with the others.
   public let holdsByFault: Bool
+  /// Whether a write that it holds has still to be read from memory.
+  var holdsWrites: Bool { holdsByFault || isSuspended }
+  /// Whether what holds its I/O is a suspended device.
+  var isSuspended: Bool { [.suspendable, .mirrored].contains(disk?.layer) }
   /// The path that its I/O takes; nil where that depends on the path that was named.
   public let path: IOPath?
   /// What lengths and offsets of its I/O must be multiples of, in bytes; where that depends on the path that
@@ -147,10 +176,15 @@ public struct TargetKind: Part {
   /// Whether each request of a deep I/O reaches what holds it, so that its arrival tells that its pages are
   /// taken; else only the first one does.
   public let arrivesWhole: Bool
-  /// The file system that must be mounted for it; see ``mount``.
-  let fileSystem: String?
+  /// Whether it can leave the bytes of a write where they are, so that things may happen to them once their
+  /// pages are taken.
+  public let leavesUnread: Bool
+  /// The disk that it is a file of, with the file system that is mounted; nil for kinds that mount nothing.
+  public let disk: GuestDisk?
   /// The target in C; nil for what ``CExport`` can't write.
   let c: CTarget?
+  /// Why it has no C, in words that follow "can't be exported: "; nil when it has.
+  let withoutC: String?
 
   /// Opens one whose content is `pattern`'s.
   let make: @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
@@ -158,8 +192,8 @@ public struct TargetKind: Part {
   init(
     _ name: String, _ summary: String, needs: [Need] = [], settings: [Setting] = [], schedules: Set<Schedule>,
     path: IOPath?, alignment: Int = 512, takesPath: Bool = false, holdsByFault: Bool = false,
-    arrivesWhole: Bool = true, fileSystem: String? = nil,
-    c: CTarget?,
+    arrivesWhole: Bool = true, leavesUnread: Bool = false, disk: GuestDisk? = nil,
+    c: CTarget?, withoutC: String? = nil,
     make: @escaping @Sendable (TargetSpec, Pattern) throws(TargetError) -> any Target
   ) {
     self.name = name
@@ -172,8 +206,10 @@ public struct TargetKind: Part {
     self.path = path
     self.alignment = alignment
     self.arrivesWhole = arrivesWhole
-    self.fileSystem = fileSystem
+    self.leavesUnread = leavesUnread
+    self.disk = disk
     self.c = c
+    self.withoutC = withoutC
     self.make = make
   }
 }

@@ -146,7 +146,7 @@ public struct HumanReport: Report {
 
   /// What counted in races, and the class of exposures that is counted apart.
   private func races() -> [String] {
-    let races = results.filter { $0.case.schedule == .race && $0.count.trials > 0 }
+    let races = results.filter { $0.case.schedule != .staged && $0.count.trials > 0 }
     if races.isEmpty { return [] }
     let entering = races.reduce(0) { $0 + $1.count.entering }
     return [

@@ -16,17 +16,20 @@ final class FUSEServer: Sendable {
   private let device: CInt
   private let stop: CInt
   private let size: Int64
+  private let requests: HeldRequests
   private let take: Take
 
   /// - Parameters:
   ///   - device: /dev/fuse of a mounted file system, non-blocking.
   ///   - stop: a descriptor that becomes readable, or hangs up, when ``serve()`` is to return.
   ///   - size: of the file, in bytes.
+  ///   - requests: may want a request left unread.
   ///   - take: gets each read and write, and sees to its answer.
-  init(device: CInt, stop: CInt, size: Int64, take: @escaping Take) {
+  init(device: CInt, stop: CInt, size: Int64, requests: HeldRequests, take: @escaping Take) {
     self.device = device
     self.stop = stop
     self.size = size
+    self.requests = requests
     self.take = take
   }
 
@@ -36,6 +39,10 @@ final class FUSEServer: Sendable {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
     defer { buffer.deallocate() }
     while true {
+      if requests.isToBeLeftUnread {
+        if !awaitRequest() { return }
+        requests.leaveUnread()
+      }
       // A request that is there already, as most are when I/O is deep, needs no poll.
       let count = read(device, buffer.baseAddress!, buffer.count)
       if count >= MemoryLayout<fuse_in_header>.size {
@@ -44,12 +51,18 @@ final class FUSEServer: Sendable {
       }
       // ENOENT: the request was interrupted away. ENODEV: the file system is gone.
       if count < 0 && errno == ENODEV { return }
-      var waited = [
-        pollfd(fd: device, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
-      ]
-      if poll(&waited, 2, -1) > 0, waited[1].revents != 0 { return }
+      if !awaitRequest() { return }
     }
+  }
+
+  /// Waits until there is something to read.
+  /// - Returns: false when told to stop.
+  private func awaitRequest() -> Bool {
+    var waited = [
+      pollfd(fd: device, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
+    ]
+    return !(poll(&waited, 2, -1) > 0 && waited[1].revents != 0)
   }
 
   private func handle(_ request: UnsafeRawBufferPointer) {

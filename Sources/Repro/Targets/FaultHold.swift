@@ -71,9 +71,17 @@ final class FaultHold: Hold, @unchecked Sendable {  // the trial's thread alone 
     close(uffd)
   }
 
-  func extend(_ transfer: Transfer) -> Transfer {
+  /// Direct I/O sleeps in the fault of its last page with the others taken; a buffered one copies in order, so that
+  /// the missing page comes first, and takes what stands before the trial's place.
+  func extend(_ transfer: Transfer, isBuffered: Bool) -> Transfer {
     var transfer = transfer
-    transfer.segments.append(Segment(memory: trap.base, length: length))
+    let segment = Segment(memory: trap.base, length: length)
+    if isBuffered {
+      transfer.segments.insert(segment, at: 0)
+      transfer.offset -= Int64(length)
+    } else {
+      transfer.segments.append(segment)
+    }
     return transfer
   }
 

@@ -7,7 +7,7 @@ extension TargetKind {
   public static let heldBlock = TargetKind(
     "held-block", "a loop device over the held file: the block layer's path", needs: [.loopDevices],
     schedules: [.staged],
-    path: .block, arrivesWhole: false, c: HeldBlock.c(blockSize: 512)
+    path: .block, arrivesWhole: false, leavesUnread: true, c: HeldBlock.c(blockSize: 512)
   ) { _, pattern throws(TargetError) in
     try HeldBlock("held-block", blockSize: 512, pattern: pattern)
   }

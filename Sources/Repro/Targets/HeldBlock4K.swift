@@ -3,6 +3,7 @@ extension TargetKind {
   public static let heldBlock4K = TargetKind(
     "held-block-4k", "a loop device with 4096-byte blocks over the held file: a read covers its pages",
     needs: [.loopDevices], schedules: [.staged], path: .block, alignment: 4096, arrivesWhole: false,
+    leavesUnread: true,
     c: HeldBlock.c(blockSize: 4096)
   ) { _, pattern throws(TargetError) in
     try HeldBlock("held-block-4k", blockSize: 4096, pattern: pattern)

@@ -7,7 +7,7 @@ extension TargetKind {
   /// A file of a FUSE server in this process.
   public static let held = TargetKind(
     "held", "a file of a FUSE server in this process, which holds the I/O", schedules: [.staged], path: .fuse,
-    c: HeldFile.c
+    leavesUnread: true, c: HeldFile.c
   ) { _, pattern throws(TargetError) in
     do throws(KernelError) {
       return try HeldFile(pattern: pattern, .whole)
@@ -41,7 +41,8 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
     /// The anchor's request.
     var anchored: UInt64?
     var awaitsAnchor = false
-    var written: (offset: Int64, data: [UInt8])?
+    /// Since the last I/O was armed.
+    var written: [(offset: Int64, data: [UInt8])] = []
   }
 
   private let requests: HeldRequests
@@ -82,7 +83,7 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
       try check(mount, step.map { "mount fuse: \(String(cString: $0))" } ?? "mount fuse")
       try check(ck_child_closes(mount), "note for children")
       ck_tell_connection(UInt32(try check(ck_fuse_connection(mount), "statx fuse")))
-      let server = FUSEServer(device: device, stop: stop, size: HeldContent.size) {
+      let server = FUSEServer(device: device, stop: stop, size: HeldContent.size, requests: requests) {
         [unowned self] request, data in
         take(request, data)
       }
@@ -144,6 +145,10 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
     // Asynchronous reads end at the size that the kernel knows, and it knows none before it asks.
     var about = stat()
     if fstat(descriptor, &about) < 0 { throw .last("stat the held file") }
+    // io_uring polls before its first write, and not again once it is told that there is no such thing. While a
+    // write is left unread it would get no answer.
+    var polled = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    poll(&polled, 1, 0)
   }
 
   func openAgain() throws(KernelError) -> CInt { try openInOwnTable() }
@@ -194,7 +199,12 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
     if let error = failure.withLock({ $0 }) { throw error }
   }
 
-  func arm(_ transfer: Transfer, _ timeline: Timeline) { requests.arm(transfer, timeline) }
+  func arm(_ transfer: Transfer, _ timeline: Timeline) {
+    state.withLock { $0.written = [] }
+    requests.arm(transfer, timeline)
+  }
+
+  var hasBytes: Bool { requests.isRead }
 
   func arrived(timeout: Nanoseconds) -> Bool { requests.arrived(timeout: timeout) }
 
@@ -211,7 +221,7 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
   /// Holds the transfer if it belongs to the armed one, answers it otherwise.
   private func take(_ request: HeldRequests.Request, _ written: UnsafeRawBufferPointer) {
     let isAnchor = state.withLock { state in
-      if request.direction == .write { state.written = (request.offset, Array(written)) }
+      if request.direction == .write { state.written.append((request.offset, Array(written))) }
       // Once: others may read the last block too, such as udev that of a loop device.
       guard state.awaitsAnchor, request.offset == Self.anchorOffset else { return false }
       state.awaitsAnchor = false
@@ -234,13 +244,14 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
     if let failure { throw failure }
   }
 
-  /// What the file holds: the last write there, or the pattern.
+  /// What the file holds: what was written there, or the pattern.
   private func withContent(offset: Int64, length: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
-    if let written = state.withLock({ $0.written }), written.offset == offset, written.data.count >= length {
-      written.data.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
-      return
+    let written = state.withLock { state in
+      state.written.last { $0.offset <= offset && offset + Int64(length) <= $0.offset + Int64($0.data.count) }
     }
-    content.withBytes(offset: offset, length: length, body)
+    guard let written else { return content.withBytes(offset: offset, length: length, body) }
+    let start = Int(offset - written.offset)
+    written.data.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<start + length])) }
   }
 
   static let c = CTarget(

@@ -6,7 +6,8 @@ extension TargetKind {
   /// A file of an NFS server in this process.
   public static let heldNFS = TargetKind(
     "held-nfs", "a file of an NFS server in this process, which holds its reads", needs: [.nfsClient],
-    schedules: [.staged], path: .nfs, c: nil
+    schedules: [.staged], path: .nfs, c: nil,
+    withoutC: "its server and the protocols that it speaks are longer than the rest of a program"
   ) { _, pattern throws(TargetError) in
     do throws(KernelError) {
       return try HeldNFS(pattern: pattern)

@@ -50,12 +50,15 @@ final class HeldRequests: Sendable {
     var missing = 0
     var isReleased = false
     var isAborted = false
+    /// Whether a byte of the armed write was read before the release.
+    var isRead = false
     var timeline: Timeline?
   }
 
   private let arrival: Arrival
   private let state = Mutex(State())
   private let arrivals = Gate()
+  private let releases = Gate()
 
   init(_ arrival: Arrival) { self.arrival = arrival }
 
@@ -64,7 +67,9 @@ final class HeldRequests: Sendable {
       direction: transfer.direction, range: transfer.offset..<transfer.offset + Int64(transfer.length),
       segment: Int64(transfer.segments[0].length), isOne: transfer.segments.count == 1)
     arrivals.reset()
+    releases.reset()
     state.withLock {
+      $0.isRead = false
       $0.armed = armed
       $0.missing = transfer.length
       $0.isReleased = false
@@ -74,6 +79,23 @@ final class HeldRequests: Sendable {
 
   func arrived(timeout: Nanoseconds) -> Bool { arrivals.wait(until: 1, timeout: timeout) }
 
+  /// Whether a write is armed: then the server must not read its next request before ``leaveUnread()``
+  /// returns, since with the request it gets the bytes, and what is stored after that is not in the write.
+  var isToBeLeftUnread: Bool {
+    state.withLock { $0.armed?.direction == .write && !$0.isReleased && !$0.isAborted }
+  }
+
+  /// Whether the bytes of the armed write came to the server all the same, before the release.
+  var isRead: Bool { state.withLock { $0.isRead } }
+
+  /// A request is there to be read: waits until the write is released. It need not be the write itself; whether
+  /// its pages are taken is for who looks at them.
+  func leaveUnread() {
+    mark("a request is there, and left unread")
+    arrivals.advance()
+    while isToBeLeftUnread { _ = releases.wait(until: 1, timeout: Clock.seconds(1)) }
+  }
+
   /// Keeps the request if it belongs to the armed I/O and is not to be answered yet.
   /// - Returns: whether it is kept.
   func take(_ request: Request) -> Bool {
@@ -82,6 +104,7 @@ final class HeldRequests: Sendable {
         return (false, false)
       }
       let isFirst = state.held.isEmpty
+      state.isRead = request.direction == .write
       state.held.append(request)
       state.missing -= request.length
       let hasArrived = arrival == .first ? isFirst : state.missing == 0
@@ -98,7 +121,8 @@ final class HeldRequests: Sendable {
   /// Lets the I/O go; what comes of it from now on is not held.
   /// - Returns: the requests to answer.
   func release() -> [Request] {
-    state.withLock { state in
+    defer { releases.advance() }
+    return state.withLock { state in
       state.isReleased = true
       defer { state.held = [] }
       return state.held
@@ -108,7 +132,8 @@ final class HeldRequests: Sendable {
   /// Holds nothing any more.
   /// - Returns: the requests to end with an error.
   func abort() -> [Request] {
-    state.withLock { state in
+    defer { releases.advance() }
+    return state.withLock { state in
       state.isAborted = true
       defer { state.held = [] }
       return state.held

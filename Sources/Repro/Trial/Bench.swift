@@ -16,8 +16,9 @@ final class Bench {
   ///   - touchLength: bytes that the CPU stores to at the end of a page.
   ///   - patience: nanoseconds that any wait for the kernel may take.
   init(
-    _ one: Case, _ target: any Target, depth: Int, length: Int, touchLength: Int, pattern: Pattern,
-    patience: Nanoseconds, makeEngine: @escaping @Sendable (Int) throws(KernelError) -> any Engine
+    _ one: Case, _ target: any Target, depth: Int, length: Int, touchLength: Int, shape: Shape = Shape(),
+    pattern: Pattern, patience: Nanoseconds,
+    makeEngine: @escaping @Sendable (Int) throws(KernelError) -> any Engine
   ) throws {
     scenario = one.scenario
     schedule = one.schedule
@@ -25,13 +26,13 @@ final class Bench {
     self.patience = patience
     buffer = try Buffer(
       one.memory, one.scenario, depth: depth, pieceLength: length, alignment: target.alignment,
-      touchLength: touchLength, pattern: pattern)
+      touchLength: touchLength, shape: shape, pattern: pattern)
     var hazards: [any Hazard] = []
     for make in one.scenario.makeHazards { hazards.append(try make(depth)) }
     self.hazards = hazards
     judge = try Judge(buffer, target, one.scenario, hazards, one.name)
     registers = one.engine.traits.contains(.registers)
-    io = try IOThread(one.engine, depth: depth, makeEngine: makeEngine) {
+    io = try IOThread(one.engine, depth: depth * shape.parts, makeEngine: makeEngine) {
       () throws(KernelError) in try target.openOnIOThread()
     }
   }
@@ -39,6 +40,8 @@ final class Bench {
   /// Ends the I/O thread. The buffer stays for good where an I/O does.
   func close() {
     io.stop()
+    // The next case's direct I/O must not find what this one left in the cache.
+    if scenario.caching != .none { target.dropCache() }
     buffer.memory.leave()
     if !io.isIdle { buffer.leak() }
   }
@@ -46,6 +49,7 @@ final class Bench {
   /// Gives a trial its memory: filled, made ready for the hazards, brought into the state that its kind
   /// promises, and proved to be in it.
   func setUp(_ number: Int) throws -> Buffer.Setup {
+    if scenario.caching != .none { target.dropCache() }
     let setup = try buffer.setUp(
       number, target: target, schedule: schedule, timeline: timeline, patience: patience)
     for hazard in hazards { try hazard.prepare(setup.pages) }

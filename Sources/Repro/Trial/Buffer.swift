@@ -12,23 +12,44 @@ final class Buffer: Sendable {
   let depth: Int
   private let pageMap: PageMap
   private let toucher: Toucher
+  /// Whether the I/O goes through the target's page cache.
+  let isBuffered: Bool
+  private let shape: Shape
+  private let alignment: Int
+  /// Whether the recipe of 2008 is followed to the letter: 0xff is read over zeros.
+  private let isLiteral: Bool
 
   /// - Parameters:
   ///   - pieceLength: bytes of a piece, whole pages: those before the last one make the I/O longer.
   ///   - alignment: what the target wants of lengths and addresses.
   ///   - touchLength: bytes that the CPU stores to at the end of each piece.
-  init(
+  convenience init(
     _ kind: MemoryKind, _ scenario: Scenario, depth: Int, pieceLength: Int, alignment: Int, touchLength: Int,
-    pattern: Pattern
+    shape: Shape = Shape(), pattern: Pattern
   ) throws(KernelError) {
+    try self.init(
+      try kind.make(depth, pieceLength), scenario, depth: depth, pieceLength: pieceLength,
+      alignment: alignment, touchLength: touchLength, shape: shape, pattern: pattern)
+  }
+
+  /// The same in memory that is there already.
+  init(
+    _ memory: any Memory, _ scenario: Scenario, depth: Int, pieceLength: Int, alignment: Int,
+    touchLength: Int, shape: Shape = Shape(), pattern: Pattern
+  ) throws(KernelError) {
+    self.shape = shape
+    self.alignment = alignment
+    isLiteral = scenario.isLiteral
     self.depth = depth
     self.pattern = pattern
     direction = scenario.direction
     toucher = scenario.steps.toucher
+    isBuffered = scenario.caching == .only
     layout = Layout(
       direction, length: pieceLength, pageSize: kernelPageSize, alignment: alignment,
-      touchLength: toucher == .secondRead ? nil : touchLength)
-    memory = try kind.make(depth, pieceLength)
+      touchLength: toucher == .secondRead ? nil : touchLength,
+      ioLength: scenario.isLiteral ? Pattern.blockSize : shape.bytes)
+    self.memory = memory
     pageMap = try PageMap()
   }
 
@@ -66,7 +87,7 @@ final class Buffer: Sendable {
   /// What stands in the target where piece number `index` is read from or written to.
   func content(_ setup: Setup, _ index: Int) -> Stamp {
     var content = setup.content
-    content.block += index * (layout.io.count / Pattern.blockSize)
+    content.block += (index * layout.io.count - layout.io.lowerBound) / Pattern.blockSize
     return content
   }
 
@@ -87,24 +108,42 @@ final class Buffer: Sendable {
         "the target's blocks are as large as a page, so no part is left to a second read")
     }
     try memory.renew()
+    return again(number, pages(schedule, timeline, patience), target: target)
+  }
+
+  /// The pages under I/O.
+  func pages(_ schedule: Schedule, _ timeline: Timeline, _ patience: Nanoseconds) -> PagesUnderIO {
+    let pageStart = layout.length - kernelPageSize
+    return PagesUnderIO(
+      memory: memory, addresses: (0..<depth).map { piece($0) + pageStart }, stride: memory.stride,
+      size: kernelPageSize, schedule: schedule, timeline: timeline, pageMap: pageMap, patience: patience,
+      transfer: .none)
+  }
+
+  /// Fills the pages for a trial, with nothing made anew.
+  func again(_ number: Int, _ pages: PagesUnderIO, target: any Target) -> Setup {
     let ioLength = layout.io.count
     let secondLength = toucher == .secondRead ? layout.touch.count : 0
-    let (offset, content) = target.place(
+    var (offset, content) = target.place(
       trial: number, length: ioLength * depth + secondLength * depth, direction)
+    if isLiteral, let ones = target.onesOffset { (offset, content) = (ones, .ones) }
     // Trial 0 is generation 1: generation 0 is the file's.
-    let fill = memory.isZero ? Stamp.zeros : Stamp(.fill, generation: number + 1, block: 0)
+    let fill = memory.isZero || isLiteral ? Stamp.zeros : Stamp(.fill, generation: number + 1, block: 0)
     let transfer = Transfer(
-      direction: direction, descriptor: target.descriptor,
-      segments: (0..<depth).map { Segment(memory: piece($0), length: ioLength) }, offset: offset)
+      direction: direction,
+      descriptor: isBuffered ? target.buffered ?? target.descriptor : target.descriptor(for: direction),
+      segments: (0..<depth).flatMap {
+        shape.cut(
+          Segment(memory: piece($0) + layout.io.lowerBound, length: ioLength),
+          unit: max(alignment, Pattern.blockSize))
+      }, offset: offset)
     let second = Transfer(
       direction: .read, descriptor: target.descriptor,
       segments: (0..<depth).map {
         Segment(memory: piece($0) + layout.touch.lowerBound, length: secondLength)
       }, offset: offset + Int64(ioLength * depth))
-    let pageStart = layout.length - kernelPageSize
-    let pages = PagesUnderIO(
-      memory: memory, addresses: (0..<depth).map { piece($0) + pageStart }, stride: memory.stride,
-      size: kernelPageSize, schedule: schedule, timeline: timeline, pageMap: pageMap, patience: patience)
+    var pages = pages
+    pages.transfer = transfer
     let setup = Setup(
       number: number, transfer: transfer, second: second, content: content, fill: fill, pages: pages)
     if memory.isFilled {

@@ -12,8 +12,9 @@ struct Judge {
 
   /// What may stand in place of the I/O's data and the fill.
   private let instead: [Stamp]
-  private let verifier: Verifier
-  private let readBackBuffer: AddressRange?
+  let verifier: Verifier
+  /// Room for a piece as it is read back from the target; of writes.
+  let readBackBuffer: AddressRange?
 
   init(
     _ buffer: Buffer, _ target: any Target, _ scenario: Scenario, _ hazards: [any Hazard],
@@ -45,7 +46,10 @@ struct Judge {
 
   /// Compares memory with what it must hold now: at the first look whole pieces, at the second their
   /// last pages, the only ones that a hazard touches.
-  func look(_ setup: Buffer.Setup, _ look: Damage.Look, _ touched: Touched) -> Findings {
+  /// - Parameter copies: where to look in place of the buffer's pieces, page by page.
+  func look(
+    _ setup: Buffer.Setup, _ look: Damage.Look, _ touched: Touched, in copies: [View]? = nil
+  ) -> Findings {
     let layout = buffer.layout
     let from = look == .first ? 0 : layout.length - kernelPageSize
     func clamp(_ range: Range<Int>) -> Range<Int> {
@@ -55,8 +59,11 @@ struct Judge {
     for page in 0..<buffer.depth {
       let (content, fill) = (buffer.content(setup, page), buffer.fill(setup, page))
       let io = buffer.direction == .read ? content : fill
+      let instead =
+        self.instead.isEmpty || !buffer.memory.comesBackFilled ? self.instead : self.instead + [fill]
       var expectations = [
         Expectation(.io, clamp(layout.settled), expected: io, previous: fill, or: instead),
+        Expectation(.untouched, clamp(layout.lead), expected: fill, previous: fill, or: instead),
         Expectation(.untouched, clamp(layout.untouched), expected: fill, previous: fill, or: instead),
       ]
       // A store inside of a read may lose against the data: either is right there.
@@ -78,7 +85,8 @@ struct Judge {
             Expectation(.untouched, layout.touch, expected: fill, previous: fill, or: instead))
         }
       }
-      findings.add(page, buffer.piece(page), expectations, look, verifier)
+      findings.add(
+        page, copies?[page].copy ?? UnsafeRawPointer(buffer.piece(page)), expectations, look, verifier)
     }
     return findings
   }
@@ -153,42 +161,6 @@ struct Judge {
     return Stamp(.file, generation: 0, block: block)
   }
 
-  /// Compares what a direct write left on the target: before or after a store, never anything else.
-  /// - Parameter stores: all values that any word was stored to.
-  func lookOnTarget(_ setup: Buffer.Setup, stores: (_ page: Int) -> [Stamp]) throws(KernelError) -> [Damage] {
-    guard let space = readBackBuffer?.base else { return [] }
-    let layout = buffer.layout
-    var damage: [Damage] = []
-    for (page, place) in setup.transfer.placed.enumerated() {
-      try target.readBack(offset: place.offset, into: space, length: layout.io.count)
-      let (content, fill) = (buffer.content(setup, page), buffer.fill(setup, page))
-      damage += verifier.damage(
-        in: space,
-        [
-          Expectation(.disk, layout.settled, expected: fill, previous: content),
-          Expectation(.disk, layout.touch, expected: fill, previous: content, or: stores(page)),
-        ], page: page)
-    }
-    return damage
-  }
-
-  /// The I/O's data in memory that must not have any: a child's view of the page, a twin.
-  func leaks(_ setup: Buffer.Setup, _ views: [View]) -> [Damage] {
-    guard buffer.direction == .read else { return [] }
-    let layout = buffer.layout
-    let start = layout.length - kernelPageSize
-    let range = max(layout.settled.lowerBound, start) - start..<layout.settled.upperBound - start
-    let blocks = start / Pattern.blockSize
-    return views.flatMap { view in
-      var (fill, content) = (buffer.fill(setup, view.page), buffer.content(setup, view.page))
-      fill.block += blocks
-      content.block += blocks
-      return verifier.damage(
-        in: view.copy, [Expectation(view.region, range, expected: fill, previous: content)], look: .second,
-        page: view.page)
-    }
-  }
-
   /// What only the second look saw, by the hazards' name for it.
   func new(_ second: Findings, after first: Findings, _ hazards: [any Hazard]) -> Findings {
     let name = hazards.lazy.compactMap(\.lossOnSecondLook).first
@@ -214,6 +186,11 @@ struct Judge {
     } naming: { _ in
       .lostAfterReclaim
     }
+  }
+
+  /// What a look found after one more fork, right before.
+  func afterFork(_ late: Findings) -> Findings {
+    late.filtered({ _ in true }, page: { _ in true }, naming: { _ in .lostAfterFork })
   }
 
   // MARK: Exposure
@@ -309,7 +286,9 @@ struct Judge {
     }
     // Both were seen while the I/O was held: it filled the old frame, or was not in flight.
     let isAsked = scenario.role != .positiveControl  // whose loss is missed by its own count
-    if isAsked, instead.isEmpty, buffer.direction == .read, !isLost, let after = seen.touched?.frame,
+    // A buffered read has no page: it copies to wherever the address is by then.
+    if isAsked, scenario.caching == .none, instead.isEmpty, buffer.direction == .read, !isLost,
+      let after = seen.touched?.frame,
       after != before
     {
       throw TrialError.contradiction(

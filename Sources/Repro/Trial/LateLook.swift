@@ -11,17 +11,23 @@ import Glibc
 ///  verify: old bytes: LOST AFTER RECLAIM
 /// ```
 /// Where the kernel takes nothing (no swap, locked or huge memory) there is nothing to look at.
+///
+/// The first trials of a case look once more after a fork: the child must see what this process sees, and the
+/// store that copies the page must copy what was read.
 enum LateLook {
-  /// Lets the kernel take the pages.
-  /// - Returns: whether each is gone from the page tables.
-  static func reclaim(_ pages: PagesUnderIO) throws(KernelError) -> [Bool] {
-    for run in pages.runs {
-      // What is mapped from a file is written there; elsewhere this does nothing.
-      msync(run.start, run.length, MS_SYNC)
-      // Memory that can't be reclaimed refuses the advice.
-      madvise(run.start, run.length, CInt(CK_MADV_PAGEOUT))
-    }
-    return try pages.entries().map { !$0.isPresent }
+  /// How many trials do: under emulation a fork takes longer than a trial.
+  static let forks = 2
+
+  /// Forks, stores to the pages, and ends the child.
+  /// - Parameter look: is given what the child saw.
+  static func fork<Result>(
+    _ pages: PagesUnderIO, look: ([View]) -> Result
+  ) throws(KernelError) -> Result {
+    let fork = try ForkHazard(.reads, depth: pages.count)
+    _ = try fork.act(pages)
+    restore(pages)
+    let views = try fork.settle(pages)
+    return withExtendedLifetime(fork) { look(views) }
   }
 
   /// Makes the pages again what they were before, dirty and the caller's own: a hazard that is tried once

@@ -84,11 +84,7 @@ struct Race {
     for (page, entry) in try pages.entries().enumerated() { facts.observations[page].end = entry }
     isSettled = true
     let findings = try lookTwice(setup, touched(setup, count))
-    if findings.pages.isEmpty,
-      bench.target.isCached(offset: setup.transfer.offset, length: setup.transfer.length)
-    {
-      throw TrialError.notDirect
-    }
+    if findings.pages.isEmpty { try bench.judge.requireWay(setup) }
     if times.isInFlight || times.isEntering { try facts.retry(bench.hazards, pages) }
     return try bench.judge.record(setup, bench.hazards, facts, findings)
   }

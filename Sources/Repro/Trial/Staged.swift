@@ -24,12 +24,14 @@ final class Staged {
 
   /// - Parameter patience: nanoseconds that any wait for the kernel may take.
   init(
-    _ one: Case, _ target: any Target, depth: Int, pattern: Pattern, patience: Nanoseconds,
+    _ one: Case, _ target: any Target, depth: Int, shape: Shape = Shape(), pattern: Pattern,
+    patience: Nanoseconds,
     makeEngine: @escaping @Sendable (Int) throws(KernelError) -> any Engine
   ) throws {
     bench = try Bench(
-      one, target, depth: depth, length: kernelPageSize, touchLength: Self.touchLength, pattern: pattern,
-      patience: patience, makeEngine: makeEngine)
+      one, target, depth: depth, length: shape.pieceLength(alignment: target.alignment),
+      touchLength: Self.touchLength, shape: shape, pattern: pattern, patience: patience,
+      makeEngine: makeEngine)
     let toucher = one.scenario.steps.toucher
     do throws(KernelError) {
       second = toucher == .secondRead ? try SecondReader(target) : nil
@@ -73,7 +75,7 @@ final class Staged {
   private func stage(_ number: Int) throws -> TrialRecord {
     let setup = try bench.setUp(number)
     let pages = setup.pages
-    let transfer = target.hold?.extend(setup.transfer) ?? setup.transfer
+    let transfer = target.hold?.extend(setup.transfer, isBuffered: buffer.isBuffered) ?? setup.transfer
     var isSettled = false
     defer { if !isSettled { for hazard in hazards { _ = try? hazard.settle(pages) } } }
 
@@ -94,8 +96,9 @@ final class Staged {
         target.hold?.arm(setup.transfer, timeline)
         io.start(transfer, timeline)
         if target.hold != nil, !awaitHeld() { throw abandon(transfer) }
+        if let hold = target.hold, hold.hasBytes { throw TrialError.readEarly }
         if target.hold != nil, !judge.isUntouched(setup) { throw TrialError.letGo }
-        if !scenario.steps.actsBeforeIssue { try observe(pages, &facts, \.arrival) }
+        try observe(pages, &facts, scenario.steps.actsBeforeIssue ? \.taken : \.arrival)
       case .hazard(let index):
         arm()
         let outcomes = try hazards[index].act(pages)
@@ -119,19 +122,33 @@ final class Staged {
     }
     let touched = touched(setup)
     var findings = judge.look(setup, .first, touched)
+    if findings.pages.isEmpty { try judge.requireWay(setup) }
     findings.add(try judge.lookOnTarget(setup) { [self.buffer.store(setup, page: $0)] })
     bench.detach()  // so that the late look finds pages that nobody holds any more
     isSettled = true
     findings.add(try secondLook(setup, touched, after: findings))
 
     if buffer.direction == .read, findings.pages.isEmpty {
-      facts.reclaimed = try LateLook.reclaim(pages)
-      let late = judge.look(setup, .late, touched)
-      findings.add(judge.afterReclaim(late, facts.reclaimed))
-      LateLook.restore(pages)
+      findings.add(try lateLooks(setup, touched, &facts))
     }
     try facts.retry(hazards, pages)
     return try judge.record(setup, hazards, facts, findings)
+  }
+
+  /// After reclaim, and in the first trials after one more fork.
+  private func lateLooks(
+    _ setup: Buffer.Setup, _ touched: Judge.Touched, _ facts: inout Judge.Facts
+  ) throws(KernelError) -> Judge.Findings {
+    var findings = Judge.Findings()
+    facts.reclaimed = try buffer.memory.reclaim(setup.pages)
+    findings.add(judge.afterReclaim(judge.look(setup, .late, touched), facts.reclaimed))
+    LateLook.restore(setup.pages)
+    guard setup.number < LateLook.forks, findings.pages.isEmpty else { return findings }
+    return try LateLook.fork(setup.pages) { views in
+      var found = judge.look(setup, .late, touched)
+      found.add(judge.look(setup, .late, touched, in: views))
+      return judge.afterFork(found)
+    }
   }
 
   private func observe(
@@ -223,7 +240,7 @@ final class Staged {
     var views: [View] = []
     for hazard in hazards.reversed() { views += try hazard.settle(setup.pages) }
     var found = Judge.Findings()
-    found.add(judge.leaks(setup, views))
+    found.add(judge.damage(setup, in: views))
     found.add(judge.new(judge.look(setup, .second, touched), after: first, hazards))
     return found
   }

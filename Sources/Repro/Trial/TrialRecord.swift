@@ -57,15 +57,19 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
   case stateMissed(String)
   /// At arrival the pages held data already: they were let go, or the I/O was buffered.
   case letGo
+  /// The target had the bytes of a write that it was to leave unread.
+  case readEarly
   /// The I/O went through the page cache, in spite of O_DIRECT.
   case notDirect
+  /// The I/O did not go through the page cache, though it should.
+  case notBuffered
   /// A hazard claims what the page's frames contradict.
   case contradiction(String)
 
   /// Whether the trial was merely not the one that its case describes, and exposes nothing.
   var isMiss: Bool {
     switch self {
-    case .stateMissed, .notDirect, .letGo: true
+    case .stateMissed, .notDirect, .notBuffered, .letGo, .readEarly: true
     case .short, .notHeld, .hung, .contradiction: false
     }
   }
@@ -80,7 +84,9 @@ public enum TrialError: Error, Equatable, CustomStringConvertible {
     case .letGo:
       "the I/O was not held: its pages were filled before the last was there (taken with faults disabled, as btrfs "
         + "does, or buffered)"
+    case .readEarly: "the target's server had the bytes of the write before they were stored to"
     case .notDirect: "the I/O was not direct: its range is in the page cache"
+    case .notBuffered: "the I/O was not buffered: its range is not in the page cache"
     case .contradiction(let what): what
     }
   }

@@ -45,7 +45,7 @@ public struct Architecture: Sendable, Equatable {
   public let console: (name: String, device: Console)
   /// What virtio devices are attached to: `pci`, `ccw`.
   public let bus: String
-  /// Scenarios and memories that its guests are known not to have.
+  /// Scenarios and memories that its guests are known not to have; `NAME<6.8` on kernels before 6.8.
   public let lacks: [String]
   /// The kernels by their short names.
   public let kernels: [KernelProfile]
@@ -71,7 +71,15 @@ extension Architecture {
   public static func named(_ name: String) -> Architecture? { all.first { $0.name == name } }
 
   /// Whether its guests are known not to have what a case is about.
-  func lacks(_ name: CaseName) -> Bool { lacks.contains(name.scenario) || lacks.contains(name.memory) }
+  func lacks(_ name: CaseName, on version: KernelVersion?) -> Bool {
+    lacks.contains { word in
+      let parts = word.split(separator: "<").map(String.init)
+      guard [name.scenario, name.memory].contains(parts[0]) else { return false }
+      guard parts.count == 2 else { return true }
+      guard let version, let first = KernelVersion(parts[1]) else { return false }
+      return version < first
+    }
+  }
 
   /// Reads records.
   /// - Throws: LabError that names the line and what belongs there.

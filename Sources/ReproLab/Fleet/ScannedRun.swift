@@ -60,6 +60,8 @@ struct ScannedRun {
           throw PlanError(
             "\(path): line 1 is no event of this version of repro; use a report of --format jsonl")
         }
+        // Of a file of something else, a few say enough.
+        if run.faults.count >= 10 { continue }
         run.faults.append(
           lines.isCut
             ? "\(path): line \(lines.number) is cut off" : "\(path): line \(lines.number) is no event")

@@ -3,17 +3,17 @@ import Glibc
 import Repro
 import SystemPackage
 
-/// A disk of a guest with a file system on it, made on the host by the file system's own tools.
+/// Disks of a guest that its plan asks for, made on the host: with a file system, by that one's own tools, or empty.
 public struct FileSystemDisk: Sendable, Equatable {
-  /// The file system's name, which is also its module's.
-  public let fileSystem: String
-  /// Where the guest mounts it.
-  public let folder: String
-  /// The guest's name of the disk: `/dev/vdc`.
-  public let device: String
+  /// What they are for.
+  public let disk: GuestDisk
+  /// The guest's names of them: `/dev/vdc`.
+  public let devices: [String]
 
   /// MiB: the least that xfs takes, and a little.
   private static let size = 320
+  /// MiB of a disk without a file system.
+  private static let bareSize = 64
 
   private static let makers: [String: (tool: HostTool, options: [String])] = [
     "ext4": (HostTool(name: "mkfs.ext4", package: "e2fsprogs"), ["-q", "-F"]),
@@ -25,27 +25,42 @@ public struct FileSystemDisk: Sendable, Equatable {
   /// - Parameter first: how many disks the guest has besides.
   static func disks(of cases: [Case], after first: Int) -> [FileSystemDisk] {
     var disks: [FileSystemDisk] = []
-    for mount in cases.compactMap(\.target.kind.mount)
-    where !disks.contains(where: { $0.folder == mount.folder }) {
-      let letter = Character(UnicodeScalar(UInt8(ascii: "a") + UInt8(first + disks.count)))
-      disks.append(
-        FileSystemDisk(fileSystem: mount.fileSystem, folder: mount.folder, device: "/dev/vd\(letter)"))
+    var count = first
+    for disk in cases.flatMap(\.disks) where !disks.contains(where: { $0.disk == disk }) {
+      let letters = (0..<disk.disks).map { Character(UnicodeScalar(UInt8(ascii: "a") + UInt8(count + $0))) }
+      disks.append(FileSystemDisk(disk: disk, devices: letters.map { "/dev/vd\($0)" }))
+      count += disk.disks
     }
     return disks
   }
 
-  /// Makes the image, a sparse file of the file system's name.
+  /// The names of the images, in the order of the devices.
+  var images: [String] { devices.indices.map { "\(disk.name)-\($0)" } }
+
+  /// What the guest is told: name, layer, file system or `-`, and the devices.
+  var line: String {
+    ([disk.name, disk.layer.rawValue, disk.fileSystem ?? "-"] + devices).joined(separator: " ")
+  }
+
+  /// Makes the images, sparse files.
   /// - Throws: LabError that names the package when the tool is missing.
   func make(in folder: ScratchFolder) async throws {
-    let image = folder.appending(fileSystem)
+    for image in images {
+      let path = folder.appending(image)
+      do {
+        try Data().write(to: URL(fileURLWithPath: path))
+        let size = disk.fileSystem == nil ? Self.bareSize : Self.size
+        guard truncate(path, off_t(size) << 20) == 0 else { throw Errno(rawValue: errno) }
+      } catch {
+        throw LabError("cannot make \(path): \(error)", remedy: "make room there or set TMPDIR")
+      }
+      if let fileSystem = disk.fileSystem { try await format(path, fileSystem) }
+    }
+  }
+
+  private func format(_ image: String, _ fileSystem: String) async throws {
     guard let maker = Self.makers[fileSystem] else {
       throw LabError("nothing makes a disk with \(fileSystem)", remedy: "name another target")
-    }
-    do {
-      try Data().write(to: URL(fileURLWithPath: image))
-      guard truncate(image, off_t(Self.size) << 20) == 0 else { throw Errno(rawValue: errno) }
-    } catch {
-      throw LabError("cannot make \(image): \(error)", remedy: "make room there or set TMPDIR")
     }
     let outcome = try await maker.tool.run(maker.options + [image])
     guard outcome.succeeded else {

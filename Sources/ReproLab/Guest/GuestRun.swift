@@ -192,7 +192,7 @@ public struct GuestRun: Sendable {
 
   /// The options of QEMU after the program's name.
   private func options(_ folder: ScratchFolder, _ accelerator: Accelerator) -> [String] {
-    let formatted: [Disk] = disks.map { ($0.fileSystem, 0, nil, []) }
+    let formatted: [Disk] = disks.flatMap(\.images).map { ($0, 0, nil, []) }
     let disks = (plainDisks + formatted).flatMap { name, _, rate, _ in
       let throttle = rate.map { ",throttling.iops-read=\($0),throttling.iops-write=\($0)" } ?? ""
       return [

@@ -116,7 +116,7 @@ public struct GuestSession: Sendable {
         accelerator: accelerator, timeout: timeout, silence: silence, qemu: qemu ?? "qemu-system-x86_64")
       run.leftOut = leftOut
       run.disks = FileSystemDisk.disks(of: cases, after: GuestRun.ownDisks)
-      run.modules += run.disks.map(\.fileSystem)
+      run.modules += run.disks.flatMap(\.disk.modules)
       return (run, nil)
     case .exported(let architecture):
       let exported = try ExportedPrograms(plan)
@@ -149,7 +149,7 @@ public struct GuestSession: Sendable {
 
   /// What no case of the plan needs. A guest that has any virtio device may as well have the port.
   private var leftOut: Set<GuestRun.Part> {
-    guard isLean, cases.allSatisfy({ $0.target.kind.mount == nil }) else { return [] }
+    guard isLean, cases.allSatisfy(\.disks.isEmpty) else { return [] }
     var leftOut: Set<GuestRun.Part> = []
     if !cases.contains(where: { $0.target.kind.takesPath }) { leftOut.insert(.scratch) }
     if !cases.contains(where: { $0.parts.contains { $0.settings.contains { $0.change == .swap } } }) {

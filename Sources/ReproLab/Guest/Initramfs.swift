@@ -4,7 +4,7 @@ import Foundation
 ///
 ///     /init                  the executable, started as process 1
 ///     /plan                  text for it
-///     /disks                 what it mounts, "DEVICE TYPE FOLDER" a line
+///     /disks                 what it assembles and mounts, "NAME LAYER FILESYSTEM DEVICE..." a line
 ///     /modules/000-virtio.ko modules, decompressed, to be loaded in the order of their names
 ///     /dev/console           what the kernel opens as standard input, output and error of /init
 ///
@@ -87,7 +87,7 @@ public struct Initramfs: Sendable {
     modules = base.modules
     var cpio = CPIOArchive(after: base.entries)
     cpio.add("plan", .file(Array(plan.utf8)), permissions: 0o644)
-    let lines = disks.map { "\($0.device) \($0.fileSystem) \($0.folder)\n" }
+    let lines = disks.map { "\($0.line)\n" }
     cpio.add("disks", .file(Array(lines.joined().utf8)), permissions: 0o644)
     archive = cpio.finished()
   }

@@ -101,6 +101,18 @@ struct KernelBuild: Sendable {
 
 /// A fragment of a kernel's configuration.
 enum KernelConfig {
+  /// Its settings, without those below a line `# from VERSION` that is later than the kernel's.
+  static func lines(_ fragment: String, of version: String) -> [String] {
+    let ours = KernelVersion(version)
+    var isKnown = true
+    return fragment.split(separator: "\n").map(String.init).filter { line in
+      if line.hasPrefix("# from "), let first = KernelVersion(String(line.dropFirst("# from ".count))) {
+        isKnown = ours.map { ($0.major, $0.minor) >= (first.major, first.minor) } ?? true
+      }
+      return isKnown && line.hasPrefix("CONFIG_")
+    }
+  }
+
   /// Its lines as the finished file has them: `CONFIG_X=n` is written as a comment there.
   static func settings(_ fragment: String) -> [String] {
     fragment.split(separator: "\n").filter { $0.hasPrefix("CONFIG_") }.map { line in

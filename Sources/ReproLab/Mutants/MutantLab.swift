@@ -4,19 +4,6 @@ import Repro
 
 /// Builds the kernels of mutations in a cache, each once.
 public struct MutantLab: Sendable {
-  /// Where the source comes from.
-  public struct Base: Sendable {
-    /// A short name: `6.12`.
-    public var name: String
-    /// The suite of Debian that has it.
-    public var suite: String
-    /// Its package.
-    public var package: String
-
-    /// The one that the records are written for.
-    public static let standard = Base(name: "6.12", suite: "bookworm-security", package: "linux-source-6.12")
-  }
-
   /// The base kernel's own place among the mutations.
   public static let baseID = "base"
 
@@ -33,7 +20,7 @@ public struct MutantLab: Sendable {
   ///   - progress: told before each step that takes long.
   /// - Throws: LabError for what is missing or full.
   public static func open(
-    _ base: Base = .standard, cache: String = standardCache, hasAssertions: Bool = false, jobs: Int,
+    _ base: MutantBase, cache: String = standardCache, hasAssertions: Bool = false, jobs: Int,
     progress: (String) -> Void
   ) async throws -> MutantLab {
     let folder = "\(cache)/\(base.name)"
@@ -53,18 +40,20 @@ public struct MutantLab: Sendable {
       tree = try await KernelTree.fetch(
         suite: base.suite, package: base.package, into: folder, progress: progress)
     }
-    var config = String(decoding: PackageResources.mutant_config, as: UTF8.self)
-    if hasAssertions { config += "\n" + assertions }
-    return MutantLab(build: KernelBuild(tree: tree, config: config, jobs: jobs), lock: lock)
+    let config = KernelConfig.lines(
+      String(decoding: PackageResources.mutant_config, as: UTF8.self), of: tree.version)
+    let text = (config + (hasAssertions ? assertions : [])).joined(separator: "\n")
+    return MutantLab(build: KernelBuild(tree: tree, config: text, jobs: jobs), lock: lock)
   }
 
   /// What `--assertions` adds. A failed VM_BUG_ON ends the guest, since an oops does.
-  private static let assertions =
-    "CONFIG_DEBUG_VM=y\nCONFIG_PAGE_TABLE_CHECK=y\nCONFIG_PAGE_TABLE_CHECK_ENFORCED=y\n"
+  private static let assertions = [
+    "CONFIG_DEBUG_VM=y", "CONFIG_PAGE_TABLE_CHECK=y", "CONFIG_PAGE_TABLE_CHECK_ENFORCED=y",
+  ]
 
   /// Removes all that is kept of a base.
   /// - Returns: whether there was anything.
-  public static func clean(_ base: Base = .standard, cache: String = standardCache) throws -> Bool {
+  public static func clean(_ base: MutantBase, cache: String = standardCache) throws -> Bool {
     let folder = "\(cache)/\(base.name)"
     guard FileManager.default.fileExists(atPath: folder) else { return false }
     try FileManager.default.removeItem(atPath: folder)

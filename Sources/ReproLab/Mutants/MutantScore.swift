@@ -48,9 +48,15 @@ public struct MutantScore: Sendable {
   public let mutations: [Mutation]
   private let outcomes: [String: MutantOutcome]
   private let catalogue: Catalogue
+  /// Whether the kernels were built with their own assertions: then one of these may come first.
+  let hasAssertions: Bool
 
   /// A score of outcomes.
-  public init(_ mutations: [Mutation], _ outcomes: [MutantOutcome], catalogue: Catalogue = .standard) {
+  public init(
+    _ mutations: [Mutation], _ outcomes: [MutantOutcome], hasAssertions: Bool = false,
+    catalogue: Catalogue = .measured
+  ) {
+    self.hasAssertions = hasAssertions
     self.mutations = mutations
     self.outcomes = Dictionary(outcomes.map { ($0.id, $0) }) { $1 }
     self.catalogue = catalogue
@@ -104,6 +110,7 @@ public struct MutantScore: Sendable {
     case (.reachable, .killed), (.reachable, .mended): true
     case (.equivalent, .survived), (.notReached, .survived): true
     case (.notReached, .missing): mutation.cases.isEmpty
+    case (_, .asserted): hasAssertions && mutation.kind == .mutant
     default: false
     }
   }
@@ -112,6 +119,17 @@ public struct MutantScore: Sendable {
   public var found: (count: Int, of: Int) {
     let reachable = mutations.filter { $0.state == .reachable && $0.kind == .mutant }
     return (reachable.filter { fate($0) == .killed }.count, reachable.count)
+  }
+
+  /// Of those, the ones that the kernel's own assertion stopped before data was lost.
+  public var asserted: Int {
+    mutations.count { mutation in
+      if case .asserted = fate(mutation) {
+        mutation.state == .reachable && mutation.kind == .mutant
+      } else {
+        false
+      }
+    }
   }
 
   /// The base kernel's results that are not as the catalogue has them.

@@ -84,19 +84,19 @@ public struct MutantSources: Sendable, Equatable {
 
   init(version: String) { self.version = version }
 
-  /// Those that were recorded: `fixtures/mutant-sources.txt`, compiled in.
-  public static let recorded = MutantSources(
-    parsing: String(decoding: PackageResources.mutant_sources_txt, as: UTF8.self))
-
-  /// Reads ``text``.
-  init(parsing text: String) {
+  /// Reads ``text``, of which there may be several in one file.
+  /// - Parameter series: takes the one of this series of releases.
+  init(parsing text: String, series: String) {
     version = ""
+    var isMine = false
     for line in text.split(separator: "\n") where !line.hasPrefix("#") {
       let words = line.split(separator: " ").map(String.init)
       switch (words.first, words.count) {
-      case ("source", 2): version = words[1]
-      case ("record", 3): checked[words[1]] = words[2]
-      case ("function", 4): functions["\(words[1]) \(words[2])"] = words[3]
+      case ("source", 2):
+        isMine = words[1].hasPrefix(series + ".")
+        if isMine { version = words[1] }
+      case ("record", 3) where isMine: checked[words[1]] = words[2]
+      case ("function", 4) where isMine: functions["\(words[1]) \(words[2])"] = words[3]
       default: continue
       }
     }
@@ -105,8 +105,8 @@ public struct MutantSources: Sendable, Equatable {
   /// For the file.
   public var text: String {
     """
-    # Which records of mutations.txt were found to match which source, exactly once each; made by
-    # `repro mutants --check`. The hashes are of a record's edits, and of the functions that they are in.
+    # Which records were found to match which source, exactly once each; made by
+    # `repro mutants --check`, and with `--base`. The hashes are of a record's edits, and of the functions that they are in.
 
     source \(version)
 

@@ -61,7 +61,9 @@ extension MutantScore {
     let clean = base?.results.filter { $0.verdict == .clean }.count ?? 0
     let known = base?.results.filter { $0.verdict == .corrupt }.count ?? 0
     lines.append(
-      "score: \(found.count) of \(found.of) reachable mutations found; base \(release): \(clean) cases clean, "
+      "score: \(found.count) of \(found.of) reachable mutations found"
+        + (hasAssertions ? ", \(asserted) stopped by the kernel's own assertion before" : "")
+        + "; base \(release): \(clean) cases clean, "
         + "\(known) corrupt as the catalogue has it")
     lines += baseSurprises.map { "unexpected: \($0)" }
     for mutation in mutations where !isExpected(mutation) {

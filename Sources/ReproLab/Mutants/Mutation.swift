@@ -66,15 +66,6 @@ public struct Mutations: Sendable {
   /// In the order of the text.
   public let all: [Mutation]
 
-  /// Those that come with this version: `fixtures/mutations.txt`, compiled in.
-  public static let standard: Mutations = {
-    do {
-      return try Mutations(parsing: String(decoding: PackageResources.mutations_txt, as: UTF8.self))
-    } catch {
-      fatalError("fixtures/mutations.txt, \(error)")
-    }
-  }()
-
   /// Reads records in record-jar form.
   /// - Throws: CatalogueError, which names the line.
   public init(parsing text: String) throws {

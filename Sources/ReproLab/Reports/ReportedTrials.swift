@@ -1,6 +1,7 @@
 import Repro
 
-/// Trials of a JSONL report, chosen as `REPORT`, `REPORT#TRIAL` or `REPORT#CASE:TRIAL`.
+/// Trials of a JSONL report, chosen as `REPORT`, `REPORT#TRIAL` or `REPORT#CASE:TRIAL`. Of several runs (rounds of a
+/// soak have a seed each) the first that has them counts, and before it one in which they lost data.
 public struct ReportedTrials: Sendable {
   /// How they were made.
   public let plan: Plan
@@ -12,23 +13,27 @@ public struct ReportedTrials: Sendable {
   public init(_ reference: String) throws {
     let parts = reference.split(separator: "#", maxSplits: 1).map(String.init)
     let path = parts.first ?? ""
-    var plan: Plan?
-    var trials: [TrialRecord] = []
-    for event in try StoredReport(path).runs.joined() {
-      switch event {
-      case .run(let start): plan = start.plan
-      case .trial(let trial): trials.append(trial)
-      default: break
+    var found: (plan: Plan, trials: [TrialRecord])?
+    var refusal = PlanError("\(path): the report does not say how it was made")
+    for run in try StoredReport(path).runs {
+      guard case .run(let start)? = run.first else { continue }
+      let trials = run.compactMap { if case .trial(let trial) = $0 { trial } else { nil } }
+      do throws(PlanError) {
+        let chosen = try Self.choose(trials, parts.count > 1 ? parts[1] : nil, path)
+        let loses = chosen.contains(where: \.isLoss)
+        if found == nil || loses { found = (start.plan, chosen) }
+        if loses { break }
+      } catch {
+        refusal = error
       }
     }
-    guard let plan else { throw PlanError("\(path): the report does not say how it was made") }
-    self.plan = plan
-    self.trials = try Self.choose(trials, parts.count > 1 ? parts[1] : nil, path)
+    guard let found else { throw refusal }
+    (plan, trials) = (found.plan, found.trials)
   }
 
   private static func choose(
     _ trials: [TrialRecord], _ choice: String?, _ path: String
-  ) throws -> [TrialRecord] {
+  ) throws(PlanError) -> [TrialRecord] {
     guard let choice else {
       if trials.isEmpty { throw PlanError("\(path): holds no trials") }
       let losses = trials.filter(\.isLoss)

@@ -122,19 +122,34 @@ struct MutantScoreTests {
     return try String(contentsOf: root.appending(path: path), encoding: .utf8)
   }
 
-  @Test("the recorded table is of these records, finds all that is reachable, and is the one in the docs")
-  func recorded() throws {
-    let outcomes = try MutantOutcome.parse(Self.file("fixtures/mutants-6.12.jsonl"))
-    let score = MutantScore(Mutations.standard.all, outcomes)
+  @Test("what the kernel's own assertion stopped is apart, and expected only where there are assertions")
+  func assertions() {
+    let mutation = Self.mutation("m")
+    let outcomes = [
+      Self.outcome("base", .clean),
+      Self.outcome("m", .clean, failure: "oops", complaint: "kernel BUG at mm/rmap.c"),
+    ]
+    let score = MutantScore([mutation], outcomes, hasAssertions: true)
+    #expect(score.exitCode == 0 && score.asserted == 1 && score.found.count == 0)
+    #expect(MutantScore([mutation], outcomes).exitCode == 1)
+  }
+
+  @Test(
+    "a recorded table is of these records, finds all that is reachable, and is the one in the docs",
+    arguments: ["6.12", "6.1"])
+  func recorded(table name: String) throws {
+    let base = try #require(MutantBase.all.first { $0.name == name })
+    let outcomes = try MutantOutcome.parse(Self.file("fixtures/mutants-\(name).jsonl"))
+    let score = MutantScore(base.mutations.all, outcomes)
     for mutation in score.mutations where !mutation.cases.isEmpty {
       #expect(score.outcome(mutation)?.hash == mutation.hash, "\(mutation.id) was recorded with other edits")
     }
     #expect(score.exitCode == 0, "\(score.remarks.joined(separator: "\n"))")
-    #expect(score.found.count == score.found.of && score.found.of >= 16)
-    #expect(score.unseen.isEmpty)
+    #expect(score.found.count == score.found.of && score.found.of >= 8)
+    if name == "6.12" { #expect(score.unseen.isEmpty && score.found.of >= 16) }
     let page = try Self.file("docs/mutants.md")
-    let begin = try #require(page.firstRange(of: "<!-- mutants:begin -->\n"))
-    let end = try #require(page.firstRange(of: "\n<!-- mutants:end -->"))
+    let begin = try #require(page.firstRange(of: "<!-- mutants-\(name):begin -->\n"))
+    let end = try #require(page.firstRange(of: "\n<!-- mutants-\(name):end -->"))
     #expect(page[begin.upperBound..<end.lowerBound] == score.markdown, "see docs/mutants.md for the command")
   }
 }

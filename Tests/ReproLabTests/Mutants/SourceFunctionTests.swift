@@ -112,6 +112,13 @@ struct SourceFunctionTests {
       KernelConfig.settings("# x\nCONFIG_A=y\nCONFIG_B=n\n") == ["CONFIG_A=y", "# CONFIG_B is not set"])
   }
 
+  @Test("what older kernels do not know is left out for them")
+  func since() {
+    let text = "# x\nCONFIG_A=y\n\n# from 6.12\nCONFIG_B=y\n"
+    #expect(KernelConfig.lines(text, of: "6.12.117") == ["CONFIG_A=y", "CONFIG_B=y"])
+    #expect(KernelConfig.lines(text, of: "6.1.192") == ["CONFIG_A=y"])
+  }
+
   @Test("the time that is left follows from what was built")
   func pace() {
     var pace = BuildPace([.whole, .file, .header])

@@ -23,6 +23,7 @@ struct PlanTextTests {
     selection.cases = [CaseName("ksm.pread.staged"), CaseName("fork.thp.libaio.race")].compactMap(\.self)
     var plan = Plan(selection, seed: Seed(.max))
     plan.depth = 16
+    plan.shape = Shape(bytes: 12800, parts: 5)
     plan.trials = 7
     plan.time = 0.1
     plan.minimumExposures = 3
@@ -98,7 +99,7 @@ struct PlanTextTests {
       ),
       ("engine=", "engine=: a name is needed"),
       ("memory=disk", "memory=disk: one of \(memories) is needed"),
-      ("schedule=never", "schedule=never: one of staged, race is needed"),
+      ("schedule=never", "schedule=never: one of staged, race, free is needed"),
       ("target=", "target=: a target or a path"),
       ("target=held+write", "target=held+write: a target or a path"),
       ("depth=0", "depth=0: a whole number from 1 to 256 is needed"),

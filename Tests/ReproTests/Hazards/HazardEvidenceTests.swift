@@ -17,7 +17,8 @@ struct HazardEvidenceTests {
     for address in addresses { memset(address, 7, kernelPageSize) }
     return PagesUnderIO(
       memory: memory, addresses: addresses, stride: memory.stride, size: kernelPageSize, schedule: .staged,
-      timeline: Timeline(), pageMap: try PageMap(), patience: patience)
+      timeline: Timeline(), pageMap: try PageMap(), patience: patience,
+      transfer: Transfer(direction: .read, descriptor: -1, segments: [], offset: 0))
   }
 
   @Test("without swap MADV_PAGEOUT takes nothing, and is refused", .enabled(if: !KernelFile.hasSwap))
@@ -64,6 +65,27 @@ struct HazardEvidenceTests {
     for (page, outcome) in outcomes.enumerated() {
       #expect(outcome.isApplied == (before[page].frame != after[page].frame), "\(outcome)")
     }
+  }
+
+  @Test("a write has unshared a page only if it has another frame than the child, mapped here alone")
+  func unshared() throws {
+    let pages = try pages(depth: 1)
+    let hazard = try SharedWriteHazard(depth: 1)
+    _ = try hazard.act(pages)
+    var seen = Observation()
+    seen.hazarded = try pages.entries()[0]
+    let shared = try #require(seen.hazarded)
+    memset(pages.addresses[0], 8, 1)
+    let own = try pages.entries()[0]
+    _ = try hazard.settle(pages)
+    guard shared.frame != nil else { return }  // hidden from this user
+    #expect(!shared.isExclusive && own.isExclusive)
+    for (taken, touched, isAsked) in [(own, own, true), (shared, own, false), (own, shared, false)] {
+      (seen.taken, seen.touched) = (taken, touched)
+      #expect((hazard.asked(seen, 0) != nil) == isAsked)
+    }
+    seen.taken = nil
+    #expect(hazard.asked(seen, 0) == nil)
   }
 
   @Test("mprotect alone asks nothing: the store's fault does")

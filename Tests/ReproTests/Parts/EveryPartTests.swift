@@ -22,9 +22,9 @@ struct EveryPartTests {
 
   private func name(
     _ scenario: String = "control-none", memory: String = "anon", engine: String = "pread",
-    target: String = "held"
+    target: String = "held", schedule: Schedule = .staged
   ) -> CaseName {
-    CaseName(scenario: scenario, memory: memory, engine: engine, target: target, schedule: .staged)
+    CaseName(scenario: scenario, memory: memory, engine: engine, target: target, schedule: schedule)
   }
 
   /// Both controls and a quiet case, shallow and deep: silent where nothing is done, firing where a page is
@@ -72,11 +72,16 @@ struct EveryPartTests {
 
   @Test(
     "a scenario runs or says what is missing",
-    arguments: Scenario.all.filter { $0.direction == .read }.map(\.name))
+    arguments: Scenario.all.filter { !$0.isWriteControl }.map(\.name))
   func scenario(_ scenario: String) throws {
     let engine = Scenario.named(scenario)?.engine.isEmpty == false ? "io_uring-fixed" : "pread"
     let memory = Scenario.named(scenario)?.usualMemory.name ?? "anon"
-    let observer = try run(Selection(name(scenario, memory: memory, engine: engine)))
+    let isFree = Scenario.named(scenario)?.isFreeOnly == true
+    let observer = try run(
+      Selection(
+        name(
+          scenario, memory: memory, engine: engine, target: isFree ? "scratch" : "held",
+          schedule: isFree ? .free : .staged)))
     let result = try #require(observer.results.first)
     #expect(result.verdict != .error, "\(result.reason ?? "")")
     if result.verdict == .skipped || result.verdict == .inconclusive {
@@ -106,6 +111,7 @@ struct EveryPartTests {
   @Test("settings change only files of the kernel")
   func settings() {
     #expect(!Setting.files.isEmpty)
-    #expect(Setting.files.allSatisfy { $0.hasPrefix("/sys/kernel/mm/") || $0.hasPrefix("/proc/sys/") })
+    let folders = ["/sys/kernel/mm/", "/proc/sys/", "/sys/kernel/debug/sched/"]
+    #expect(Setting.files.allSatisfy { path in folders.contains { path.hasPrefix($0) } })
   }
 }

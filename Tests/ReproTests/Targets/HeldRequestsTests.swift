@@ -6,10 +6,10 @@ import Testing
 struct HeldRequestsTests {
   private let memory = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
 
-  /// A read of segments of 3584 bytes from 7168 on.
-  private func transfer(_ segments: Int) -> Transfer {
+  /// Segments of 3584 bytes from 7168 on.
+  private func transfer(_ segments: Int, _ direction: Direction = .read) -> Transfer {
     Transfer(
-      direction: .read, descriptor: -1,
+      direction: direction, descriptor: -1,
       segments: (0..<segments).map { _ in Segment(memory: memory, length: 3584) }, offset: 7168)
   }
 
@@ -33,6 +33,24 @@ struct HeldRequestsTests {
     #expect(held.arrived(timeout: 0))
     #expect(held.release().map(\.id) == [1])
     #expect(!held.take(request(7168, 3584)), "it was let go")
+  }
+
+  @Test("an armed write is left unread until it is let go, and one that was read before that is told")
+  func unread() throws {
+    let held = HeldRequests(.whole)
+    held.arm(transfer(1), Timeline())
+    #expect(!held.isToBeLeftUnread, "a read")
+    held.arm(transfer(1, .write), Timeline())
+    #expect(held.isToBeLeftUnread && !held.arrived(timeout: 0))
+    let server = try SystemThread { held.leaveUnread() }
+    #expect(held.arrived(timeout: Clock.seconds(10)))
+    #expect(held.isToBeLeftUnread && !held.isRead && held.release().isEmpty)
+    server.join()
+    #expect(!held.isToBeLeftUnread && !held.take(request(7168, 3584, .write)) && !held.isRead)
+    held.arm(transfer(1, .write), Timeline())
+    #expect(held.take(request(7168, 3584, .write)) && held.isRead)
+    _ = held.abort()
+    #expect(!held.isToBeLeftUnread)
   }
 
   @Test("a deep I/O has arrived once all of its requests have")

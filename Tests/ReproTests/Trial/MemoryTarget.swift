@@ -16,6 +16,10 @@ final class MemoryTarget: Target, Hold {
   let releases = Gate()
   /// What a direct write left; nil for what stood there before.
   let disk = Mutex<[UInt8]?>(nil)
+  /// What reading back what was written ends with, if anything.
+  let readBackError = Mutex<Errno?>(nil)
+  /// What its copies hold, if it is mirrored.
+  let halves = Mutex<[[UInt8]]>([])
   /// Whether what is read stands in the page cache afterwards.
   private let isBuffered: Bool
   private let armed = Mutex<UInt32>(0)
@@ -32,6 +36,7 @@ final class MemoryTarget: Target, Hold {
   func readBack(
     offset: Int64, into buffer: UnsafeMutableRawPointer, length: Int
   ) throws(KernelError) {
+    if let error = readBackError.withLock({ $0 }) { throw KernelError("read back", error) }
     if let written = disk.withLock({ $0 }) {
       written.withUnsafeBytes { buffer.copyMemory(from: $0.baseAddress!, byteCount: length) }
     } else {
@@ -39,6 +44,7 @@ final class MemoryTarget: Target, Hold {
     }
   }
 
+  func copies(offset: Int64, length: Int) -> [[UInt8]] { halves.withLock { $0 } }
   func isCached(offset: Int64, length: Int) -> Bool { isBuffered }
   func openOnIOThread() {}
   func close() {}

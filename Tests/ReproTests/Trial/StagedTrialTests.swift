@@ -13,15 +13,15 @@ struct StagedTrialTests {
 
   private func trial(
     _ hazard: ToldHazard, _ direction: Direction = .read, number: Int = 3, depth: Int = 1,
-    steps: [Step] = .held(), losses: Set<Damage.Kind> = [.lostRead],
+    role: Scenario.Role = .hazard, steps: [Step] = .held(), losses: Set<Damage.Kind> = [.lostRead],
     patience: Nanoseconds = Clock.seconds(10),
     deliver: @escaping Deliver = MemoryEngine.right, early: Deliver? = nil
   ) throws -> TrialRecord {
     let pattern = Pattern(seed: 11)
     let target = MemoryTarget(pattern)
-    let scenario = Scenario("told", "as told", direction: direction, steps: steps, losses: losses) {
-      _ throws(KernelError) in hazard
-    }
+    let scenario = Scenario(
+      "told", "as told", role: role, direction: direction, steps: steps, losses: losses
+    ) { _ throws(KernelError) in hazard }
     let one = Case(
       scenario: scenario, memory: .anon, engine: .pread, target: TargetSpec(.held), schedule: .staged)
     let staged = try Staged(one, target, depth: depth, pattern: pattern, patience: patience) {
@@ -71,9 +71,25 @@ struct StagedTrialTests {
 
   @Test("a direct write that left the disk as it was is lost there")
   func lostOnDisk() throws {
-    let record = try trial(ToldHazard(), .write, deliver: MemoryEngine.idle)
+    let record = try trial(ToldHazard(), .write, role: .negativeControl, deliver: MemoryEngine.idle)
     #expect(Set(record.damage.map(\.kind)) == [.lostOnDisk])
     #expect(Set(record.damage.map(\.region)) == [.disk])
+  }
+
+  /// The kernel that took a page which its owner's store replaced: the target gets it as it was before the store.
+  @Test("a store to a page that a write has, and of which the target has no byte, must be in what is written")
+  func storeIsWritten() throws {
+    let asLate = try trial(ToldHazard(), .write, steps: .beforehand, losses: [.lostStore])
+    #expect(asLate.damage == [] && asLate.isExposure)
+    let idle = MemoryEngine.idle
+    let early = try trial(
+      ToldHazard(), .write, steps: .beforehand, losses: [.lostStore], deliver: idle, early: MemoryEngine.right
+    )
+    #expect(early.damage.map(\.kind) == [.lostStore] && early.damage.map(\.region) == [.disk])
+    #expect(early.damage.first?.offset == 4032 && early.isExplained)
+    let control = try trial(
+      ToldHazard(), .write, role: .negativeControl, deliver: idle, early: MemoryEngine.right)
+    #expect(control.damage == [], "a negative control's write may hold what was there before the store")
   }
 
   @Test("old bytes after settling are called what the hazard calls them")

@@ -5,7 +5,7 @@ import Testing
 
 /// A lean guest has what its cases need, and no more.
 @Suite("Lean guests")
-struct LeanGuestTests {
+struct LeanSessionTests {
   private func arguments(
     _ scenario: String, _ schedule: Schedule, target: TargetKind? = nil, isLean: Bool = true
   ) async throws -> String {

@@ -1,0 +1,19 @@
+import Glibc
+
+extension Need {
+  /// A hierarchy of control groups with the memory controller, in which groups may be made.
+  static let memoryCgroup = cgroup(.memory, option: "CONFIG_MEMCG")
+  /// The same with the cpuset controller.
+  static let cpusetCgroup = cgroup(.cpuset, option: "CONFIG_CPUSETS")
+
+  private static func cgroup(_ controller: Cgroup.Controller, option: String) -> Need {
+    Need("a \(controller.rawValue) cgroup") {
+      guard let hierarchy = Cgroup.hierarchy(of: controller) else {
+        return "no mounted cgroup hierarchy has the \(controller.rawValue) controller: build the kernel with "
+          + "\(option)=y, and mount -t cgroup2 none /sys/fs/cgroup"
+      }
+      return access(hierarchy.mountPoint, W_OK) == 0
+        ? nil : "\(hierarchy.mountPoint) is not writable: run as root, outside of a container"
+    }
+  }
+}
