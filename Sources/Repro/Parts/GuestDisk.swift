@@ -82,7 +82,7 @@ public struct GuestDisk: Sendable, Equatable {
 
   /// A folder on its file system: the guest's disk, or where scratch files go if that is of the kind.
   var place: String? {
-    [folder, ScratchFile.usualFolder].first { path in
+    [folder, TargetSpec.usualFolder].first { path in
       let file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       if file < 0 { return false }
       defer { close(file) }
@@ -96,7 +96,7 @@ public struct GuestDisk: Sendable, Equatable {
     return Need("a folder on \(fileSystem ?? name)") {
       guard let place = disk.place else {
         return
-          "neither \(disk.folder) nor \(ScratchFile.usualFolder) is on \(disk.fileSystem ?? disk.name): run it in a "
+          "neither \(disk.folder) nor \(TargetSpec.usualFolder) is on \(disk.fileSystem ?? disk.name): run it in a "
           + "guest (repro vm), or mount one there"
       }
       return access(place, W_OK) == 0 ? nil : "\(place) is not writable: run as root"

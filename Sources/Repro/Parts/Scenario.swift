@@ -184,43 +184,8 @@ public struct Scenario: Part {
     self.isLiteral = isLiteral
   }
 
-  private init(writeControlOf scenario: Scenario) {
-    name = "\(scenario.name)-write"
-    summary = "negative control: direct write under \(scenario.name); the target holds before or after"
-    role = .negativeControl
-    direction = .write
-    steps = scenario.steps
-    drawing = ""
-    guards = scenario.guards + DirectWrite.guards
-    needs = scenario.needs
-    settings = scenario.settings
-    memory = scenario.memory
-    engine = scenario.engine
-    // Not the hazard's, but of the stores that go with it: see the record `btrfs-unstable-write`.
-    losses = [.unreadable, .copiesDiffer]
-    caching = .none
-    raceObstacle = scenario.raceObstacle
-    isRacedUnasked = false
-    pair = []
-    c = nil
-    agents = []
-    isFreeOnly = false
-    isLiteral = false
-    withoutC = Self.writeWithoutC
-    var makers: [HazardMaker] = []
-    for make in scenario.makeHazards { makers.append(Self.underWrite(make)) }
-    makeHazards = makers
-  }
-
   /// Why direct writes have no C.
   static let writeWithoutC = "programs look for what was read, and it writes"
-
-  private static func underWrite(_ make: @escaping HazardMaker) -> HazardMaker {
-    { depth throws(KernelError) in
-      let hazard = try make(depth)
-      return DirectWrite(hazard)
-    }
-  }
 
   /// Whether it is a hazard's negative control, a direct write that may hold what was there before or after.
   public var isWriteControl: Bool { role == .negativeControl && direction == .write }
@@ -250,7 +215,4 @@ public struct Scenario: Part {
   public var usualMemory: MemoryKind {
     MemoryKind.all.first { memory.isSubset(of: $0.traits) } ?? MemoryKind.all[0]
   }
-
-  /// The same hazard under a direct write, which cannot lose: memory is its source.
-  var writeControl: Scenario { Scenario(writeControlOf: self) }
 }

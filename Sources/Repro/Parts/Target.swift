@@ -116,6 +116,9 @@ extension Hold {
 
 /// Which target, and for one that somebody names, where and with what right.
 public struct TargetSpec: Sendable, Equatable {
+  /// Where files go when nobody names a place: on disk, unlike /tmp of many machines.
+  static let usualFolder = "/var/tmp"
+
   /// The kind.
   public var kind: TargetKind
   /// A folder, file or device; nil for the kind's own choice.

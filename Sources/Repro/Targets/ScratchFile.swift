@@ -11,7 +11,7 @@ extension TargetKind {
   ) { spec, pattern throws(TargetError) in
     do throws(TargetError) {
       return try ScratchFile(
-        path: spec.path ?? ScratchFile.usualFolder, overwrite: spec.overwrite,
+        path: spec.path ?? TargetSpec.usualFolder, overwrite: spec.overwrite,
         length: ScratchFile.longestTransfer, pattern: pattern)
     } catch {
       // Only a target that somebody named is somebody's mistake.
@@ -26,9 +26,6 @@ extension TargetKind {
 /// The first half is read, the second half is written, so that a write never changes what a
 /// later read must find. Behind them is a page of 0xff.
 final class ScratchFile: Target, @unchecked Sendable {  // immutable after init, but for close
-  /// Where files go when nobody names a place: on disk, unlike /tmp of many machines.
-  static let usualFolder = "/var/tmp"
-
   /// The longest I/O of a race, in bytes.
   static let longestTransfer = 1 << 20
 

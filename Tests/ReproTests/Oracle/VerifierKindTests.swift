@@ -198,7 +198,7 @@ struct VerifierKindTests {
   func coverage() {
     let elsewhere: Set<Damage.Kind> = [
       .torn, .leakedToChild, .leakedElsewhere, .lostOnDisk, .lostAfterSwap, .lostAfterReclaim,
-      .unreadable, .copiesDiffer, .pagesLeaked,
+      .unreadable, .copiesDiffer, .pagesLeaked, .lostAfterMerge, .lostAfterFork,
     ]
     #expect(Set(Self.plants.map(\.kind)).union(elsewhere) == Set(Damage.Kind.allCases))
   }

@@ -110,7 +110,7 @@ struct ScratchFileTests {
   func full() throws {
     let disk = try SmallDisk()
     for path in [disk.path, disk.path + "/new"] {
-      #expect(throws: TargetError.full(path, needed: 16 << 20)) {
+      #expect(throws: TargetError.full(path, needed: 17 << 20)) {
         try ScratchFile(path: path, overwrite: false, length: 1 << 20, pattern: Self.pattern)
       }
     }
