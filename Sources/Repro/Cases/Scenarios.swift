@@ -122,7 +122,7 @@ extension Scenario {
       "madv-free", "MADV_FREE and reclaim, which may drop the page until it is written to",
       drawing: MadvFreeHazard.drawing, guards: MadvFreeHazard.guards, needs: [.pageMap],
       memory: [.private, .swappable, .anonymous], losses: [.lostRead, .zeroed, .torn],
-      c: MadvFreeHazard.cFragment
+      raceObstacle: "what is freed after the read is over may go by right", c: MadvFreeHazard.cFragment
     ) { _ throws(KernelError) in MadvFreeHazard() },
     Scenario(
       "madv-dontneed", "MADV_DONTNEED: zeros are right, and nobody else may get the page",

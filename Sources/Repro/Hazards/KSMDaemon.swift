@@ -92,7 +92,8 @@ enum KSMDaemon {
   /// In C: where the page itself became the shared one, the twin has what was read.
   static let cLookAtTwin = """
     if (memchr(twin, DATA, page_size)) {
-      damage = (struct damage){ "leaked elsewhere", "twin", "second", 0, 1, FILL, DATA };
+      damage = (struct damage){
+        "leaked elsewhere", "twin", "second", 0, 1, FILL, DATA };
       good = false;
     }
     """

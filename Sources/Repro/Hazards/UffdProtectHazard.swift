@@ -30,7 +30,7 @@ final class UffdProtectHazard: Hazard, @unchecked Sendable {  // the trial's thr
 
         protector = syscall(SYS_userfaultfd, O_CLOEXEC);
         if (protector < 0 || ioctl(protector, UFFDIO_API, &api) < 0)
-          END(SKIPPED, "userfaultfd can't write-protect here: %m; be root, on Linux 5.7 or later");
+          END(SKIPPED, "no write-protection by userfaultfd: %m; be root, Linux 5.7 or later");
       }
 
       static void watch(void)
@@ -39,7 +39,7 @@ final class UffdProtectHazard: Hazard, @unchecked Sendable {  // the trial's thr
           .range = { (size_t)buf, page_size }, .mode = UFFDIO_REGISTER_MODE_WP };
 
         if (ioctl(protector, UFFDIO_REGISTER, &range) < 0)
-          END(SKIPPED, "userfaultfd can't write-protect here: %m; needs HAVE_ARCH_USERFAULTFD_WP");
+          END(SKIPPED, "no write-protection: %m; needs HAVE_ARCH_USERFAULTFD_WP");
       }
 
       static void protect(__u64 mode)

@@ -89,7 +89,8 @@ extension MemoryKind {
       enter: """
         if (madvise(buf, page_size, MADV_FREE) < 0)
           END(ERROR, "MADV_FREE: %m");
-        madvise(above, page_size, 20 /* MADV_COLD */); /* empties this CPU's list of new pages first */
+        /* Empties this CPU's list of new pages first. */
+        madvise(above, page_size, 20 /* MADV_COLD */);
         """,
       prove: CMemory.prove("!(flags_of(buf) >> 14 & 1) /* KPF_SWAPBACKED */", "the page is to be kept")),
     state: AnonState(

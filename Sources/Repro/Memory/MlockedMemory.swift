@@ -52,7 +52,7 @@ final class MlockedMemory: AnonMemory, @unchecked Sendable {
         END(SKIPPED, "mlock: %m; be root (CAP_IPC_LOCK), or raise ulimit -l");
       """,
     prove: CMemory.prove(
-      "flags_of(buf) >> 33 & 1 || flags_of(buf) >> 18 & 1 /* KPF_MLOCKED, KPF_UNEVICTABLE */",
+      "flags_of(buf) >> 33 & 1 || flags_of(buf) >> 18 & 1 /* unevictable */",
       "the page is not locked"))
 }
 

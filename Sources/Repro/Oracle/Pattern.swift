@@ -91,8 +91,10 @@ public struct Pattern: Sendable {
     case .ones: same(.max)
     case .byte: same(UInt64(stamp.block) << 56)
     case .file, .fill, .store:
+      // A buffer whose middle is the target's first block starts with one below 0.
       Words(
-        first: stamp.origin.rawValue << 45 | UInt64(stamp.generation) << 21, block: UInt64(stamp.block),
+        first: stamp.origin.rawValue << 45 | UInt64(stamp.generation) << 21,
+        block: UInt64(truncatingIfNeeded: stamp.block),
         key: key, places: places, mask: .max)
     }
   }

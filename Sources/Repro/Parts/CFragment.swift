@@ -105,7 +105,8 @@ struct CMemory: CPart {
   /// Statements that end the program unless `what` of a page's flags is so; `flags` are kpageflags' word.
   static func prove(_ what: String, _ missed: String) -> String {
     """
-    if (access("/proc/kpageflags", R_OK) == 0 && !(\(what)))
+    if (access("/proc/kpageflags", R_OK) == 0 &&
+        !(\(what)))
       END(SKIPPED, "\(missed), says /proc/kpageflags");
     """
   }

@@ -85,8 +85,9 @@ struct Judge {
             Expectation(.untouched, layout.touch, expected: fill, previous: fill, or: instead))
         }
       }
-      findings.add(
-        page, copies?[page].copy ?? UnsafeRawPointer(buffer.piece(page)), expectations, look, verifier)
+      // A copy is of the last page alone.
+      let memory = copies.map { $0[page].copy - from } ?? UnsafeRawPointer(buffer.piece(page))
+      findings.add(page, memory, expectations, look, verifier)
     }
     return findings
   }

@@ -30,6 +30,16 @@ struct PatternTests {
     #expect(pattern.word(last, at: 512) == pattern.word(Stamp(.file, generation: 0, block: 0), at: 0))
   }
 
+  @Test("a buffer may start before the target's first block")
+  func beforeTheFirst() {
+    let pattern = Pattern(seed: 3)
+    let early = pattern.words(Stamp(.file, generation: 0, block: -2))
+    let first = pattern.words(Stamp(.file, generation: 0, block: 0))
+    for offset in stride(from: 0, to: Pattern.blockSize, by: 8) {
+      #expect(early[2 * Pattern.blockSize + offset] == first[offset])
+    }
+  }
+
   @Test("no two words of a run are the same")
   func distinct() {
     let pattern = Pattern(seed: 2)

@@ -76,12 +76,14 @@ struct EveryPartTests {
   func scenario(_ scenario: String) throws {
     let engine = Scenario.named(scenario)?.engine.isEmpty == false ? "io_uring-fixed" : "pread"
     let memory = Scenario.named(scenario)?.usualMemory.name ?? "anon"
-    let isFree = Scenario.named(scenario)?.isFreeOnly == true
+    let one = try #require(Scenario.named(scenario))
+    // What needs a page cache, or writes that wait, has it on a file.
+    let needsFile = one.isFreeOnly || one.caching != .none
     let observer = try run(
       Selection(
         name(
-          scenario, memory: memory, engine: engine, target: isFree ? "scratch" : "held",
-          schedule: isFree ? .free : .staged)))
+          scenario, memory: memory, engine: engine, target: needsFile ? "scratch" : "held",
+          schedule: one.isFreeOnly ? .free : .staged)))
     let result = try #require(observer.results.first)
     #expect(result.verdict != .error, "\(result.reason ?? "")")
     if result.verdict == .skipped || result.verdict == .inconclusive {
