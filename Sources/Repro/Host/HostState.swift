@@ -116,16 +116,28 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
   private func makeSwap() throws(KernelError) {
     let id = UInt64.random(in: 1 ... .max)
     if let swapDevice { return try swapOn(SwapSpace(path: swapDevice, id: id)) }
-    if let zram = SwapSpace.freeZram() {
-      let size = SwapSpace.drawSize()
-      try journal.add(JournalEntry.zram(name: zram, size: size).text)
-      try KernelFile.write("/sys/block/\(zram)/disksize", String(size))
+    if let zram = SwapSpace.freeZram(), try setUp(zram) {
       return try swapOn(SwapSpace(path: "/dev/\(zram)", id: id))
     }
     let folder = SwapSpace.scratchFolder
     try journal.add(JournalEntry.scratch(folder).text)
     try SwapSpace.makeFile(in: folder)
     try swapOn(SwapSpace(path: "\(folder)/\(SwapSpace.fileName)", id: id))
+  }
+
+  /// Gives a zram device a size.
+  /// - Returns: false when somebody else who does not see our lock did so in the same moment.
+  private func setUp(_ zram: String) throws(KernelError) -> Bool {
+    let (mark, size) = (mark, SwapSpace.drawSize())
+    try journal.add(JournalEntry.zram(name: zram, size: size).text)
+    do throws(KernelError) {
+      try KernelFile.write("/sys/block/\(zram)/disksize", String(size))
+      return true
+    } catch {
+      guard error.errno == .resourceBusy else { throw error }
+      undo(to: mark)
+      return false
+    }
   }
 
   private func swapOn(_ space: SwapSpace) throws(KernelError) {
