@@ -106,7 +106,7 @@ extension PlanKey {
         return nil
       }, write: { $0.confidence == 0.95 ? [] : ["\($0.confidence)"] }),
     seconds(
-      "patience", "Seconds that a race goes on for exposures it lacks. Default: 30.",
+      "patience", "Seconds that a race goes on for exposures it lacks. Default: 10.",
       get: { $0.patience == Plan.standardPatience ? nil : $0.patience }
     ) { $0.patience = $1 },
     PlanKey(
