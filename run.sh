@@ -24,6 +24,8 @@ static_folder=.build-static
 python_folder=.build-python
 # Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
 guest_tests=33
+# Two of them, which take programs that nothing else needs (benchmarks, kirk's QEMU channel), are run by name.
+guest_tests_apart='BenchGuestTests|KirkGuestTests'
 
 say() { printf '+ %s\n' "$*" >&2; }
 
@@ -189,8 +191,8 @@ run_tests() {
     local log
     log=$(mktemp)
     REPRO_GUEST_TESTS=1 REPRO_EXECUTABLE="$PWD/.build/release/repro" \
-      swift test --skip-build --no-parallel --filter GuestTests 2>&1 | tee "$log"
-    require_passed "$log" "$guest_tests"
+      swift test --skip-build --no-parallel --filter GuestTests --skip "$guest_tests_apart" 2>&1 | tee "$log"
+    require_passed "$log" $((guest_tests - 2))
     rm -f "$log"
   fi
 }
