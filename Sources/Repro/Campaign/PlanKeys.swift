@@ -50,13 +50,10 @@ extension PlanKey {
     list(
       "cases", "Single cases, by their names; no other axis counts then.", \.selection.cases,
       CaseName.init(_:), print: \.description, of: "the cases of 'repro list --cases'"),
-    PlanKey(
-      name: "shard", help: "Only a share of the cases, as 2/8; 'repro merge' makes one report of all shares.",
-      isRepeatable: false,
-      read: { plan, text in
-        plan.selection.shard = Shard(parsing: text)
-        return plan.selection.shard == nil ? "I/N is needed, with I from 1 to N" : nil
-      }, write: { $0.selection.shard.map { ["\($0)"] } ?? [] }),
+    value(
+      "shard", "Only a share of the cases, as 2/8; 'repro merge' makes one report of all shares.",
+      "I/N is needed, with I from 1 to N", Shard.init(parsing:),
+      get: \.selection.shard, set: { $0.selection.shard = $1 }),
     PlanKey(
       name: "all", help: "Combine all memories, engines, targets and schedules with each other.",
       isRepeatable: false,
@@ -82,29 +79,19 @@ extension PlanKey {
       "trials", "Trials a case. Default: 20 staged; what fits in the time for race.",
       get: \.trials, set: { $0.trials = $1 }),
     seconds("time", "Seconds a case. Default: 0.5 for race.", get: \.time) { $0.time = $1 },
-    PlanKey(
-      name: "seed", help: "Seed of patterns and delays, decimal or 0x hex. Default: random, and printed.",
-      isRepeatable: false,
-      read: { plan, text in
-        guard let seed = Seed(parsing: text) else { return "a number, or hex after 0x, is needed" }
-        plan.seed = seed
-        return nil
-      }, write: { ["\($0.seed)"] }),
+    value(
+      "seed", "Seed of patterns and delays, decimal or 0x hex. Default: random, and printed.",
+      "a number, or hex after 0x, is needed", Seed.init(parsing:), get: \.seed, set: { $0.seed = $1 }),
     number(
       "min-exposures", "Exposed trials below which a case is inconclusive. Default: 3 staged, 50 race.",
       get: \.minimumExposures, set: { $0.minimumExposures = $1 }),
     number(
       "stop-after-losses", "End a case after so many trials that lost data. Default: run all trials.",
       get: \.stopAfterLosses, set: { $0.stopAfterLosses = $1 }),
-    PlanKey(
-      name: "confidence", help: "Of upper bounds, between 0 and 1. Default: 0.95.", isRepeatable: false,
-      read: { plan, text in
-        guard let value = Double(text), value > 0, value < 1 else {
-          return "a number between 0 and 1 is needed"
-        }
-        plan.confidence = value
-        return nil
-      }, write: { $0.confidence == 0.95 ? [] : ["\($0.confidence)"] }),
+    value(
+      "confidence", "Of upper bounds, between 0 and 1. Default: 0.95.", "a number between 0 and 1 is needed",
+      { Double($0).flatMap { 0 < $0 && $0 < 1 ? $0 : nil } },
+      get: { $0.confidence == 0.95 ? nil : $0.confidence }, set: { $0.confidence = $1 }),
     seconds(
       "patience", "Seconds that a race goes on for exposures it lacks. Default: 10.",
       get: { $0.patience == Plan.standardPatience ? nil : $0.patience }
@@ -119,20 +106,13 @@ extension PlanKey {
         plan.trialNumbers = numbers
         return nil
       }, write: { $0.trialNumbers.map { [$0.map(String.init).joined(separator: ",")] } ?? [] }),
-    PlanKey(
-      name: "scratch", help: "Where a race is run when no target is named, as KIND+RIGHTS:PATH.",
-      isRepeatable: false,
-      read: { plan, text in
-        plan.selection.scratch = TargetSpec(parsing: text)
-        return plan.selection.scratch == nil ? "a target or a path is needed" : nil
-      }, write: { $0.selection.scratch.map { [$0.description] } ?? [] }),
-    PlanKey(
-      name: "swap-device", help: "A block device to make swap on when none is on; its content is lost.",
-      isRepeatable: false,
-      read: { plan, text in
-        plan.swapDevice = text
-        return text.isEmpty ? "a block device is needed" : nil
-      }, write: { $0.swapDevice.map { [$0] } ?? [] }),
+    value(
+      "scratch", "Where a race is run when no target is named, as KIND+RIGHTS:PATH.",
+      "a target or a path is needed", TargetSpec.init(parsing:),
+      get: \.selection.scratch, set: { $0.selection.scratch = $1 }),
+    value(
+      "swap-device", "A block device to make swap on when none is on; its content is lost.",
+      "a block device is needed", { $0.isEmpty ? nil : $0 }, get: \.swapDevice, set: { $0.swapDevice = $1 }),
   ]
 
   /// The setting of that name.
@@ -167,27 +147,30 @@ extension PlanKey {
     get: @escaping @Sendable (Plan) -> Int?, set: @escaping @Sendable (inout Plan, Int) -> Void,
     of range: ClosedRange<Int> = 1...1_000_000_000, step: Int = 1
   ) -> PlanKey {
-    PlanKey(
-      name: name, help: help, isRepeatable: false,
-      read: { plan, text in
-        guard let value = Int(text), range.contains(value), value.isMultiple(of: step) else {
-          return "\(need) is needed"
-        }
-        set(&plan, value)
-        return nil
-      }, write: { get($0).map { ["\($0)"] } ?? [] })
+    value(
+      name, help, "\(need) is needed",
+      { Int($0).flatMap { range.contains($0) && $0.isMultiple(of: step) ? $0 : nil } }, get: get, set: set)
   }
 
   private static func seconds(
     _ name: String, _ help: String, get: @escaping @Sendable (Plan) -> Double?,
     set: @escaping @Sendable (inout Plan, Double) -> Void
   ) -> PlanKey {
+    value(
+      name, help, "a number of seconds above 0 is needed",
+      { Double($0).flatMap { $0 > 0 && $0.isFinite ? $0 : nil } }, get: get, set: set)
+  }
+
+  /// One value, whose description is its text.
+  /// - Parameter get: the value; nil where it is the default.
+  private static func value<Value>(
+    _ name: String, _ help: String, _ need: String, _ parse: @escaping @Sendable (String) -> Value?,
+    get: @escaping @Sendable (Plan) -> Value?, set: @escaping @Sendable (inout Plan, Value) -> Void
+  ) -> PlanKey {
     PlanKey(
       name: name, help: help, isRepeatable: false,
       read: { plan, text in
-        guard let value = Double(text), value > 0, value.isFinite else {
-          return "a number of seconds above 0 is needed"
-        }
+        guard let value = parse(text) else { return need }
         set(&plan, value)
         return nil
       }, write: { get($0).map { ["\($0)"] } ?? [] })
