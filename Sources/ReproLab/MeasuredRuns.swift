@@ -14,7 +14,7 @@ public struct MeasuredRuns: Sendable {
 
   /// Takes in a run.
   public mutating func add(_ run: [Event]) {
-    guard case .run(let start)? = run.first(where: { if case .run = $0 { true } else { false } }) else {
+    guard case .run(let start)? = run.first else {
       refused.append("a run that did not begin")
       return
     }

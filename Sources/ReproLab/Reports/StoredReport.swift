@@ -104,24 +104,11 @@ public struct StoredReport: Sendable {
     return (0..<parts).flatMap { all[$0] ?? [] }
   }
 
-  private static let trialMark = Data(#"{"event":"trial""#.utf8)
-
   private static func decode(_ line: Data, _ decoder: JSONDecoder, _ trials: Trials) -> Line {
     if line.isEmpty { return .nothing }
-    do {
-      // The whole line is still checked to be JSON.
-      if case .losses = trials, line.starts(with: trialMark),
-        try decoder.decode(TrialLosses.self, from: line).lost.isEmpty
-      {
-        return .nothing
-      }
-      return .event(try decoder.decode(Event.self, from: line))
-    } catch {
-      return .unread
-    }
+    if case .losses = trials, line.withUnsafeBytes({ TrialLine($0)?.lost }) == 0 { return .nothing }
+    return (try? decoder.decode(Event.self, from: line)).map(Line.event) ?? .unread
   }
-
-  private struct TrialLosses: Decodable { var lost: [Int] }
 }
 
 extension Event {
