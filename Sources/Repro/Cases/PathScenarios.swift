@@ -26,13 +26,9 @@ extension Scenario {
       "a direct write to a range that is mapped, and read through the page cache meanwhile",
       direction: .write, steps: .held(.none), drawing: CachedRangeHazard.drawing,
       guards: CachedRangeHazard.guards,
-      losses: [.stale], caching: .allowed, withoutC: Scenario.writeWithoutC
+      losses: [.stale], caching: .allowed, withoutC: writeWithoutC
     ) { depth throws(KernelError) in try CachedRangeHazard(depth: depth) },
-    Scenario(
-      "unstable-write", "stores to the buffer of a direct write, and nothing else", direction: .write,
-      drawing: UnstableWriteHazard.drawing, guards: UnstableWriteHazard.guards,
-      losses: [.unreadable, .copiesDiffer], caching: .allowed, withoutC: Scenario.writeWithoutC
-    ) { _ throws(KernelError) in UnstableWriteHazard() },
+    unstableWrite,
   ]
 
   /// The same hazards under buffered reads, which can't lose.
@@ -51,7 +47,11 @@ extension Scenario {
   ]
 
   /// What a direct write is a danger to, whatever else happens: see ``UnstableWriteHazard``.
-  static let unstableWrite = paths.last { $0.direction == .write } ?? paths[0]
+  static let unstableWrite = Scenario(
+    "unstable-write", "stores to the buffer of a direct write, and nothing else", direction: .write,
+    drawing: UnstableWriteHazard.drawing, guards: UnstableWriteHazard.guards,
+    losses: [.unreadable, .copiesDiffer], caching: .allowed, withoutC: writeWithoutC
+  ) { _ throws(KernelError) in UnstableWriteHazard() }
 
   private static let mappedLosses: Set<Damage.Kind> = [
     .lostRead, .lostOnDisk, .unreadable, .lostAfterReclaim,
