@@ -23,13 +23,25 @@ enum FirstIO {
     let start = Date().timeIntervalSince1970
     let end = try await Program.run(
       ["strace", "-f", "-qq", "--seccomp-bpf", "-ttt", "-e", "trace=pread64", "-o", log, path])
-    let lines = try? String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
-    // PID TIME pread64(FD, ..., 3584, OFFSET ...
-    guard let first = lines?.first(where: { $0.contains("pread64(") && $0.contains(", 3584, ") }),
-      let time = first.split(separator: " ").dropFirst().first.flatMap({ Double($0) })
-    else {
+    let lines = (try? String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")) ?? []
+    guard let time = entry(lines) else {
       throw BenchError("\(path): no direct read was seen: \(end.errors); apt-get install strace")
     }
     return (time - start) * 1000
+  }
+
+  /// When the first read of 3584 bytes was entered, in seconds. A call during which others are told takes two lines,
+  /// and its arguments stand in the second:
+  /// `PID TIME pread64(FD,  <unfinished ...>` and `PID TIME <... pread64 resumed>"DATA"..., 3584, OFFSET) = 3584`.
+  private static func entry(_ lines: [Substring]) -> Double? {
+    guard let end = lines.firstIndex(where: { $0.contains("pread64") && $0.contains(", 3584, ") }) else { return nil }
+    var line = lines[end]
+    if line.contains(" resumed>"), let pid = line.split(separator: " ").first {
+      guard let start = lines[..<end].last(where: { $0.hasPrefix("\(pid) ") && $0.contains("pread64(") }) else {
+        return nil
+      }
+      line = start
+    }
+    return line.split(separator: " ").dropFirst().first.flatMap { Double($0) }
   }
 }

@@ -62,9 +62,7 @@ final class MappedBufferHazard: Hazard, @unchecked Sendable {  // the trial's th
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] {
     guard let file = pages.memory.backing else { return [] }
     try AddressRange.map(disk.base, disk.length, MAP_PRIVATE | MAP_ANONYMOUS)
-    // Its answer is only told: what counts is what the disk has.
-    let synced = fsync(file.descriptor) == 0 ? nil : KernelError.last("fsync the buffer's file")
-    pages.timeline.mark(.hazard, synced.map { "\($0)" } ?? "fsync returned 0")
+    try sync(file, pages)
     return pages.addresses.enumerated().map { page, address in
       let place = disk.base + page * kernelPageSize
       let count = pread(file.direct, place, pages.size, file.offset(of: address))
@@ -72,6 +70,24 @@ final class MappedBufferHazard: Hazard, @unchecked Sendable {  // the trial's th
       return View(page: page, copy: place, region: .disk, content: .data, failure: failure)
     }
   }
+
+  /// Writes the file until no page of the buffer is dirty, but not for ever. Its answer is only told: what counts is
+  /// what the disk has. A page that is dirty still is late and not lost: btrfs' cow fixup leaves it so behind an fsync
+  /// that returns 0, for a worker (5.10, 6.1).
+  private func sync(_ file: BackingFile, _ pages: PagesUnderIO) throws(KernelError) {
+    for attempt in 1...Self.syncs {
+      let failure = fsync(file.descriptor) == 0 ? nil : KernelError.last("fsync the buffer's file")
+      pages.timeline.mark(.hazard, failure.map { "\($0)" } ?? "fsync returned 0")
+      let isDirty = try pages.entries().contains { $0.frame.flatMap(PageFlags.of)?.isDirty == true }
+      guard isDirty, attempt < Self.syncs else { return }
+      pages.timeline.mark(.hazard, "kpageflags say that the page is dirty still")
+      usleep(Self.pause)
+    }
+  }
+
+  /// Attempts to write the file, and microseconds between two.
+  private static let syncs = 50
+  private static let pause: UInt32 = 5000
 
   func asked(_ page: Observation, _ number: Int) -> Guard? {
     number < cleaned.count && cleaned[number] ? Self.remarks : nil
