@@ -12,7 +12,8 @@ import Testing
   .enabled(if: Python.path != nil, "REPRO_PYTHON is set by ./run.sh test"))
 struct KirkGuestTests {
   private struct Report: Decodable {
-    struct Result: Decodable { var test_fqn: String, status: String }
+    struct Result: Decodable { var test_fqn: String, status: String, test: Test }
+    struct Test: Decodable { var log: String }
     var results: [Result]
   }
 
@@ -22,6 +23,7 @@ struct KirkGuestTests {
     #!/bin/busybox sh
     /bin/busybox --install -s /bin
     export PATH=/bin HOME=/
+    mkdir -p /proc /sys /dev /run /tmp
     mount -t proc proc /proc
     mount -t sysfs sys /sys
     mount -t devtmpfs dev /dev
@@ -88,6 +90,6 @@ struct KirkGuestTests {
     #expect(
       statuses == [
         "control-none.pread.staged": "pass", "fork.pread.staged": fork, "move_pages.pread.staged": "conf",
-      ])
+      ], "\(report.results.map(\.test.log))")
   }
 }
