@@ -27,6 +27,9 @@ public struct CaseCount: Sendable, Codable, Equatable {
   public var enteringTrials = 0
   /// See ``enteringTrials``.
   public var entering = 0
+  /// Where the hazards of a race's trials lay against the I/O, by the names of ``Overlap``: how many trials; nil in
+  /// other schedules.
+  public var overlaps: [String: Int]?
   /// Trials that lost data.
   public var lostTrials = 0
   /// Pages that did.
@@ -60,6 +63,7 @@ public struct CaseCount: Sendable, Codable, Equatable {
     notAsked += other.notAsked
     missed += other.missed
     guards.merge(other.guards, uniquingKeysWith: +)
+    if let more = other.overlaps { overlaps = (overlaps ?? [:]).merging(more, uniquingKeysWith: +) }
     seconds += other.seconds
     evidence = other.evidence ?? evidence
   }
@@ -76,6 +80,9 @@ public struct CaseCount: Sendable, Codable, Equatable {
     unexplained += record.isExplained ? 0 : 1
     if !record.isExposure, record.case.schedule == .staged, record.hazards.contains(where: \.isApplied) {
       notAsked += 1
+    }
+    if let overlap = record.overlap {
+      overlaps = (overlaps ?? [:]).merging([overlap.rawValue: 1], uniquingKeysWith: +)
     }
     for (name, count) in record.guards { guards[name, default: 0] += count }
     evidence =

@@ -55,7 +55,7 @@ public struct Plan: Sendable, Equatable {
     self.seed = seed
   }
 
-  static let standardPatience = 10.0
+  static let standardPatience = 30.0
 
   /// The cases of the plan, and those left out with the reason.
   /// - Throws: SelectionError for a scenario that nobody knows.

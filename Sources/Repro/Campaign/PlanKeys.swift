@@ -93,7 +93,7 @@ extension PlanKey {
       { Double($0).flatMap { 0 < $0 && $0 < 1 ? $0 : nil } },
       get: { $0.confidence == 0.95 ? nil : $0.confidence }, set: { $0.confidence = $1 }),
     seconds(
-      "patience", "Seconds that a race goes on for exposures it lacks. Default: 10.",
+      "patience", "Seconds that a race goes on for exposures it lacks. Default: 30.",
       get: { $0.patience == Plan.standardPatience ? nil : $0.patience }
     ) { $0.patience = $1 },
     PlanKey(

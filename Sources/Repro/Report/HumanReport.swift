@@ -152,8 +152,24 @@ public struct HumanReport: Report {
     return [
       "race: an exposure had hazard and store done within the I/O (for pread and preadv2 within the call, an "
         + "upper",
-      "  estimate); \(entering) more were issued while the hazard acted, and are not among those above", "",
-    ]
+      "  estimate); \(entering) more were issued while the hazard acted, and are not among those above",
+    ] + overlaps(races) + [""]
+  }
+
+  /// Where the hazards lay: that aiming has left no place out.
+  private func overlaps(_ races: [CaseResult]) -> [String] {
+    let counts = Overlap.allCases.map { overlap in
+      (overlap.rawValue, races.reduce(0) { $0 + ($1.count.overlaps?[overlap.rawValue] ?? 0) })
+    }
+    let most = counts.map(\.1).max() ?? 0
+    if most == 0 { return [] }
+    var table = TextTable()
+    for (name, count) in counts {
+      // At least one mark for what came up at all.
+      let marks = (count * 40 + most - 1) / most
+      table.row(["", name, "\(count)", String(repeating: "#", count: marks)])
+    }
+    return ["race: trials by where hazard and store lay against the I/O"] + table.lines
   }
 
   /// Which guards held, how often, over all cases: why clean is clean.

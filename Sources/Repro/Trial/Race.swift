@@ -86,7 +86,9 @@ struct Race {
     let findings = try lookTwice(setup, touched(setup, count))
     if findings.pages.isEmpty { try bench.judge.requireWay(setup) }
     if times.isInFlight || times.isEntering { try facts.retry(bench.hazards, pages) }
-    return try bench.judge.record(setup, bench.hazards, facts, findings)
+    var record = try bench.judge.record(setup, bench.hazards, facts, findings)
+    record.overlap = times.overlap
+    return record
   }
 
   private func act(_ pages: PagesUnderIO) -> Result<[[HazardOutcome]], KernelError> {
@@ -161,49 +163,5 @@ struct Race {
       bench.timeline.mark(.hazard, "stored to byte \(ownWord)", at: times.touchEnd)
       bench.timeline.mark(.store, "\(stores) stores from byte \(freeWord) on until here")
     }
-  }
-}
-
-/// When each agent of a race acted, and what that makes of the trial.
-struct RaceTimes: Sendable {
-  /// The I/O's thread was about to issue it.
-  var started: Nanoseconds
-  /// Issuing had returned, all pages taken; nil for engines that can't tell.
-  var submitted: Nanoseconds?
-  /// The I/O was back.
-  var ended: Nanoseconds
-  var hazardStart: Nanoseconds
-  var hazardEnd: Nanoseconds
-  /// The store after the hazard was done; as ``hazardEnd`` without one.
-  var touchEnd: Nanoseconds
-
-  /// Hazard and toucher were done while the I/O was in flight. For engines that tell when they have
-  /// submitted, that is when the window opens; a pread's call includes time before its pages are taken and
-  /// after they are let go, so that its count is an upper estimate.
-  var isInFlight: Bool { (submitted ?? started) <= hazardStart && touchEnd <= ended }
-
-  /// The I/O was issued while the hazard acted, so that its pages were taken while the hazard's checks were
-  /// under way; the toucher came before its end.
-  var isEntering: Bool {
-    hazardStart < started && (submitted ?? started) < hazardEnd && touchEnd <= ended
-  }
-}
-
-/// Lengths of an I/O and of a hazard that do not overlap, in nanoseconds.
-struct RaceWindow {
-  var io: Nanoseconds
-  var hazard: Nanoseconds
-
-  /// How much later than the I/O the hazard starts in one trial; negative when it starts first. From
-  /// "ends as the I/O starts" to "starts as the I/O ends": every overlap comes up.
-  func shift(seed: UInt64, case name: String, trial: Int) -> Nanoseconds {
-    var generator = SplitMix64(seed: seed, case: name, trial: trial)
-    return .random(in: -hazard...max(io, 1), using: &generator)
-  }
-
-  /// Moving averages over about 16 trials.
-  mutating func follow(io: Nanoseconds, hazard: Nanoseconds) {
-    self.io += (io - self.io) / 16
-    self.hazard += (hazard - self.hazard) / 16
   }
 }

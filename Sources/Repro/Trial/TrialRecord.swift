@@ -12,6 +12,8 @@ public struct TrialRecord: Sendable, Codable, Equatable {
   /// Pages whose I/O was issued while the hazard acted: the kernel took them while the hazard's checks
   /// were under way. Counted apart.
   public var entering = 0
+  /// Where the hazard of a race lay against the I/O; nil in other schedules.
+  public var overlap: Overlap?
   /// Pages that lost data, by number.
   public var lost: [Int] = []
   /// How many pages showed which guard at work, by its name.

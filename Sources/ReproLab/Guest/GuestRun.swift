@@ -161,8 +161,10 @@ public struct GuestRun: Sendable {
     }
   }
 
-  /// Name, MiB, I/Os a second. An emulated fork takes longer than a read from the host's page cache. At 25 I/Os
-  /// a second each is in flight for tens of milliseconds, and a race has something to overlap with.
+  /// Name, MiB, I/Os a second. An emulated fork takes longer than a read from the host's page cache. QEMU's throttle
+  /// makes an I/O wait for what is left of 1/rate since the one before, so the rate must be below what trials come to
+  /// without it: on an idle host some 75 a second, on a busy one 20 to 30. At 100 or 50 a second an idle host sees
+  /// three times or twice the exposures of a fork at depth 1, a busy one often next to none.
   private static let raceDisks: [Disk] = [("scratch", 256, 25, []), ("swap", 512, nil, [])]
 
   /// Name, MiB, I/Os a second, and the first bytes.

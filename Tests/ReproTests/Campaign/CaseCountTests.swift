@@ -53,6 +53,47 @@ struct CaseCountTests {
     #expect(count(trials: 0).verdict(atLeast: 3).0 == .inconclusive)
   }
 
+  @Test("counts of several runs are added, and where hazards lay with them")
+  func added() {
+    var sum = count(trials: 10)
+    sum.add(count(trials: 5))
+    #expect(sum.trials == 15 && sum.overlaps == nil)
+    var race = count(trials: 3)
+    race.overlaps = ["inside": 2, "after": 1]
+    sum.add(race)
+    sum.add(race)
+    #expect(sum.overlaps == ["inside": 4, "after": 2])
+  }
+
+  @Test("each trial of a race is counted where its hazard lay, those of other schedules nowhere")
+  func overlaps() throws {
+    func record(_ name: String, _ overlap: Overlap?) throws -> TrialRecord {
+      var record = TrialRecord(
+        case: try #require(CaseName(name)), trial: 0, inFlight: 0, hazards: [], damage: [], offset: 0,
+        length: 0, timeline: [])
+      record.overlap = overlap
+      return record
+    }
+    var count = CaseCount()
+    for overlap in [Overlap.inside, .before, .inside, .acrossEnd] {
+      count.add(try record("fork.pread.race", overlap))
+    }
+    #expect(count.overlaps == ["inside": 2, "before": 1, "across the end": 1])
+    var staged = CaseCount()
+    staged.add(try record("fork.pread.staged", nil))
+    #expect(staged.overlaps == nil)
+  }
+
+  @Test("a race that lost something, or has its exposures, ends at once, however patient it is")
+  func decidedEndsAtOnce() {
+    let limits = Plan(Selection(), seed: Seed(1)).limits(.race)
+    #expect(limits.patientSeconds == 30 && limits.seconds == 0.5)
+    #expect(limits.allowsMore(count(exposed: 49, seconds: 29.9)))
+    #expect(!limits.allowsMore(count(exposed: 49, seconds: 30)))
+    #expect(!limits.allowsMore(count(exposed: 50, seconds: 0.5)))
+    #expect(!limits.allowsMore(count(exposed: 1, lost: 1, seconds: 0.5)))
+  }
+
   @Test("limits end a case by trials, losses and time, and patience waits for exposures only")
   func limits() {
     var limits = CaseLimits(trials: 10, seconds: 1, patientSeconds: 5, exposures: 3, losses: 2)

@@ -65,4 +65,27 @@ struct RaceTimesTests {
       }
     }
   }
+
+  @Test(
+    "each overlap by its place",
+    arguments: [
+      (0...90, .before), (0...100, .before), (90...150, .acrossStart), (90...200, .acrossStart),
+      (100...200, .inside),
+      (150...201, .acrossEnd), (199...300, .acrossEnd), (200...300, .after), (250...300, .after),
+      (90...201, .around),
+    ] as [(ClosedRange<Nanoseconds>, Overlap)])
+  func overlap(hazard: ClosedRange<Nanoseconds>, overlap: Overlap) {
+    #expect(times(hazard: hazard).overlap == overlap)
+  }
+
+  @Test(
+    "inside is what is in flight, for engines that tell as well", arguments: [nil, 130] as [Nanoseconds?])
+  func insideIsInFlight(submitted: Nanoseconds?) {
+    for start in stride(from: Nanoseconds(0), through: 300, by: 7) {
+      for length in stride(from: Nanoseconds(0), through: 300, by: 7) {
+        let times = times(hazard: start...start + length, submitted: submitted)
+        #expect(times.isInFlight == (times.overlap == .inside))
+      }
+    }
+  }
 }

@@ -88,6 +88,7 @@ struct RaceTrialTests {
     for number in 0..<8 {
       let record = try trial(number, Self.outlasts)
       #expect(record.inFlight == 0 && record.entering == 0 && record.guards.isEmpty, "\(record.timeline)")
+      #expect(record.overlap == .acrossEnd || record.overlap == .around)
       #expect(!record.isExposure && !record.isLoss && record.hazards == [.applied("done")])
     }
   }
@@ -99,6 +100,7 @@ struct RaceTrialTests {
     for number in 0..<8 {
       let record = try trial(number, window: windows[number % 2], deliver: Self.last, Self.meets)
       #expect(record.inFlight + record.entering == 1, "\(record.timeline)")
+      #expect(record.overlap == (record.inFlight == 1 ? .inside : .acrossStart))
       #expect(!record.isLoss && record.guards == (record.inFlight == 1 ? ["told-holds": 1] : [:]))
       let times = record.timeline
       let io = times.first { $0.agent == "I/O thread" }?.at ?? 0
