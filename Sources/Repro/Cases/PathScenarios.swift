@@ -28,6 +28,12 @@ extension Scenario {
       guards: CachedRangeHazard.guards,
       losses: [.stale], caching: .allowed, withoutC: writeWithoutC
     ) { depth throws(KernelError) in try CachedRangeHazard(depth: depth) },
+    Scenario(
+      "read-under-write", "a direct write to a range that is read directly meanwhile",
+      direction: .write, steps: .held(.none), drawing: ReadUnderWriteHazard.drawing,
+      guards: ReadUnderWriteHazard.guards, losses: [.torn, .zeroed, .stale, .foreign, .unreadable],
+      withoutC: writeWithoutC
+    ) { depth throws(KernelError) in try ReadUnderWriteHazard(depth: depth) },
     unstableWrite,
   ]
 

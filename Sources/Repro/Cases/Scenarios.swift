@@ -123,7 +123,9 @@ extension Scenario {
       "madv-free", "MADV_FREE and reclaim, which may drop the page until it is written to",
       drawing: MadvFreeHazard.drawing, guards: MadvFreeHazard.guards, needs: [.pageMap],
       memory: [.private, .swappable, .anonymous], losses: [.lostRead, .zeroed, .torn],
-      raceObstacle: "what is freed after the read is over may go by right", c: MadvFreeHazard.cFragment
+      raceObstacle: "the page may go by right before the I/O takes it, with the bytes beside the I/O's, and "
+        + "once the I/O lets it go, with its data; no time stamp tells these moments",
+      c: MadvFreeHazard.cFragment
     ) { _ throws(KernelError) in MadvFreeHazard() },
     Scenario(
       "madv-dontneed", "MADV_DONTNEED: zeros are right, and nobody else may get the page",

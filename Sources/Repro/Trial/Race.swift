@@ -144,7 +144,10 @@ struct Race {
         (0..<Buffer.rounds).map { buffer.store(setup, page: page, round: $0) }
       })
     // A child born before the data arrived may see it arrive: what it saw is no damage here.
-    for hazard in bench.hazards.reversed() { _ = try hazard.settle(setup.pages) }
+    for hazard in bench.hazards.reversed() {
+      let views = try hazard.settle(setup.pages)
+      if hazard.viewsHoldInRaces { findings.add(bench.judge.damage(setup, in: views)) }
+    }
     if findings.pages.isEmpty {
       let second = bench.judge.look(setup, .second, touched)
       findings.add(bench.judge.new(second, after: findings, bench.hazards))
