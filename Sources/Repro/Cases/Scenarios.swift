@@ -144,6 +144,15 @@ extension Scenario {
       isRacedUnasked: true, c: MovePagesHazard.cFragment, runsFree: true
     ) { _ throws(KernelError) in MovePagesHazard() },
     Scenario(
+      "swap-in-move",
+      "a page of the swap cache is migrated, and the read's page fault brings it back",
+      steps: quietBeforehand, drawing: SwapInMoveHazard.drawing, guards: SwapInMoveHazard.guards,
+      needs: [.twoNodes, .pageFrames, .swap], settings: Migration.settings + [.swap],
+      memory: [.private, .swappable, .sharedOnSwap],
+      losses: [.lostRead, .torn, .stale, .foreign, .zeroed, .leakedToChild],
+      withoutC: "it needs memory that a child has brought back from swap, and programs make none"
+    ) { depth throws(KernelError) in try SwapInMoveHazard(depth: depth) },
+    Scenario(
       "mbind", "mbind(MPOL_MF_MOVE) to another NUMA node", drawing: MbindHazard.drawing,
       guards: [.migrationCounts], needs: [.twoNodes, .pageFrames], settings: Migration.settings,
       c: MbindHazard.cFragment
@@ -296,6 +305,10 @@ extension Scenario {
     ) { _ throws(KernelError) in MovePagesHazard() },
   ]
 
+  /// The hazard comes before the I/O, which meets what it left; nobody stores.
+  private static let quietBeforehand: [Step] = [
+    .attach, .hazard(0), .issue, .touch(.none), .release, .reap,
+  ]
   private static let manyThreads = "it is many threads at once; export one of its hazards as a race"
 
   private static let recipeDrawing = """

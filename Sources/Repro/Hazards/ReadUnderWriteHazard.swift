@@ -113,6 +113,8 @@ final class ReadUnderWriteHazard: Hazard, @unchecked Sendable {  // the trial's 
   }
 
   var viewsHoldInRaces: Bool { true }
+  /// A disk that is asked one after the other has the write first.
+  var mayOutlastIO: Bool { true }
 
   func asked(_ page: Observation, _ number: Int) -> Guard? {
     guard let answer, answer.started <= acted else { return nil }

@@ -66,6 +66,8 @@ protocol Hazard: AnyObject, Sendable {
   var lossOnSecondLook: Damage.Kind? { get }
   /// Whether what ``settle(_:)`` tells must be so whenever the hazard came, before the I/O or after it.
   var viewsHoldInRaces: Bool { get }
+  /// Whether it is enough for a race that it began while the I/O was in flight.
+  var mayOutlastIO: Bool { get }
 }
 
 extension Hazard {
@@ -77,6 +79,7 @@ extension Hazard {
   var needsTwins: Bool { false }
   var lossOnSecondLook: Damage.Kind? { nil }
   var viewsHoldInRaces: Bool { false }
+  var mayOutlastIO: Bool { false }
 
   func prepare(_ pages: PagesUnderIO) throws(KernelError) {}
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] { [] }

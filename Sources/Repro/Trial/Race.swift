@@ -78,14 +78,16 @@ struct Race {
     let times = RaceTimes(
       started: completion.started, submitted: completion.submitted, ended: completion.ended,
       hazardStart: hazardStart, hazardEnd: hazardEnd, touchEnd: touchEnd)
-    (facts.isInFlight, facts.isEntering) = (times.isInFlight, times.isEntering)
+    let mayOutlast = bench.hazards.allSatisfy(\.mayOutlastIO)
+    facts.isInFlight = mayOutlast ? times.hasBegunInFlight : times.isInFlight
+    facts.isEntering = times.isEntering
     mark(facts, times, stores: count)
     window.follow(io: completion.ended - completion.started, hazard: touchEnd - hazardStart)
     for (page, entry) in try pages.entries().enumerated() { facts.observations[page].end = entry }
     isSettled = true
     let findings = try lookTwice(setup, touched(setup, count))
     if findings.pages.isEmpty { try bench.judge.requireWay(setup) }
-    if times.isInFlight || times.isEntering { try facts.retry(bench.hazards, pages) }
+    if facts.isInFlight || facts.isEntering { try facts.retry(bench.hazards, pages) }
     return try bench.judge.record(setup, bench.hazards, facts, findings)
   }
 
@@ -184,6 +186,9 @@ struct RaceTimes: Sendable {
   /// submitted, that is when the window opens; a pread's call includes time before its pages are taken and
   /// after they are let go, so that its count is an upper estimate.
   var isInFlight: Bool { (submitted ?? started) <= hazardStart && touchEnd <= ended }
+
+  /// The hazard began while the I/O was in flight, whenever it ended.
+  var hasBegunInFlight: Bool { (submitted ?? started) <= hazardStart && hazardStart < ended }
 
   /// The I/O was issued while the hazard acted, so that its pages were taken while the hazard's checks were
   /// under way; the toucher came before its end.
