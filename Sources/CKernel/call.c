@@ -38,9 +38,14 @@ ssize_t ck_pwritev2(int fd, const struct iovec *parts, int count, int64_t offset
 
 int ck_memfd(const char *name) { return (int)answer(memfd_create(name, MFD_CLOEXEC)); }
 
+enum { MOVE_OWN = 1 << 1, MOVE_ALL = 1 << 2 }; /* linux/mempolicy.h, MPOL_MF_* */
+
 int ck_move_pages(size_t count, void **pages, const int *nodes, int *status) {
-  const int flags = 1 << 1; /* MPOL_MF_MOVE */
-  return (int)answer(syscall(SYS_move_pages, 0, count, pages, nodes, status, flags));
+  return (int)answer(syscall(SYS_move_pages, 0, count, pages, nodes, status, MOVE_OWN));
+}
+
+int ck_move_pages_of(int pid, size_t count, void **pages, const int *nodes, int *status) {
+  return (int)answer(syscall(SYS_move_pages, pid, count, pages, nodes, status, MOVE_ALL));
 }
 
 long ck_thread_faults(void) {

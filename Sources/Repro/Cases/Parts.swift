@@ -16,7 +16,7 @@ extension MemoryKind {
       .lazyFree,
       .swapped,
       .swappedIn,
-      .swapCache,
+      .swapCache, .swapShared,
       .ksm,
       .thpPieces,
       .wide,

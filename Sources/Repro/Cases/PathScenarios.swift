@@ -26,8 +26,14 @@ extension Scenario {
       "a direct write to a range that is mapped, and read through the page cache meanwhile",
       direction: .write, steps: .held(.none), drawing: CachedRangeHazard.drawing,
       guards: CachedRangeHazard.guards,
-      losses: [.stale], caching: .allowed, withoutC: writeWithoutC
+      losses: [.stale], caching: .allowed, waitsForTarget: true, withoutC: writeWithoutC
     ) { depth throws(KernelError) in try CachedRangeHazard(depth: depth) },
+    Scenario(
+      "read-under-write", "a direct write to a range that is read directly meanwhile",
+      direction: .write, steps: .held(.none), drawing: ReadUnderWriteHazard.drawing,
+      guards: ReadUnderWriteHazard.guards, losses: [.torn, .zeroed, .stale, .foreign, .unreadable],
+      withoutC: writeWithoutC
+    ) { depth throws(KernelError) in try ReadUnderWriteHazard(depth: depth) },
     unstableWrite,
   ]
 

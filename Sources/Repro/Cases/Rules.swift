@@ -65,6 +65,11 @@ extension Case {
         : nil
     },
     { one, _ in
+      one.schedule == .staged && one.target.kind.isSuspended && one.scenario.waitsForTarget
+        ? "\(one.scenario.name) on \(one.target.kind.name), staged: it loads from the target, which waits for us"
+        : nil
+    },
+    { one, _ in
       one.target.kind.alignment >= kernelPageSize && one.scenario.steps.toucher == .secondRead
         ? "\(one.scenario.name) on \(one.target.kind.name): a read takes whole pages, and leaves no part to a second"
         : nil
@@ -119,6 +124,7 @@ extension MemoryKind.Trait {
     case .anonymous: "the mapping is of a file"
     case .merged: "KSM has merged nothing there"
     case .zeroed: "it holds other bytes than zeros"
+    case .sharedOnSwap: "no second process has it back from swap"
     case .collapsible: "no huge page fits, or one is there already"
     case .huge: "no PMD maps it"
     case .cached: "no file on a disk holds its fill"

@@ -123,7 +123,9 @@ extension Scenario {
       "madv-free", "MADV_FREE and reclaim, which may drop the page until it is written to",
       drawing: MadvFreeHazard.drawing, guards: MadvFreeHazard.guards, needs: [.pageMap],
       memory: [.private, .swappable, .anonymous], losses: [.lostRead, .zeroed, .torn],
-      raceObstacle: "what is freed after the read is over may go by right", c: MadvFreeHazard.cFragment
+      raceObstacle: "the page may go by right before the I/O takes it, with the bytes beside the I/O's, and "
+        + "once the I/O lets it go, with its data; no time stamp tells these moments",
+      c: MadvFreeHazard.cFragment
     ) { _ throws(KernelError) in MadvFreeHazard() },
     Scenario(
       "madv-dontneed", "MADV_DONTNEED: zeros are right, and nobody else may get the page",
@@ -141,6 +143,15 @@ extension Scenario {
       guards: [.migrationCounts], needs: [.twoNodes, .pageFrames], settings: Migration.settings,
       isRacedUnasked: true, c: MovePagesHazard.cFragment, runsFree: true
     ) { _ throws(KernelError) in MovePagesHazard() },
+    Scenario(
+      "swap-in-move",
+      "a page of the swap cache is migrated, and the read's page fault brings it back",
+      steps: quietBeforehand, drawing: SwapInMoveHazard.drawing, guards: SwapInMoveHazard.guards,
+      needs: [.twoNodes, .pageFrames, .swap], settings: Migration.settings + [.swap],
+      memory: [.private, .swappable, .sharedOnSwap],
+      losses: [.lostRead, .torn, .stale, .foreign, .zeroed, .leakedToChild],
+      withoutC: "it needs memory that a child has brought back from swap, and programs make none"
+    ) { depth throws(KernelError) in try SwapInMoveHazard(depth: depth) },
     Scenario(
       "mbind", "mbind(MPOL_MF_MOVE) to another NUMA node", drawing: MbindHazard.drawing,
       guards: [.migrationCounts], needs: [.twoNodes, .pageFrames], settings: Migration.settings,
@@ -294,6 +305,10 @@ extension Scenario {
     ) { _ throws(KernelError) in MovePagesHazard() },
   ]
 
+  /// The hazard comes before the I/O, which meets what it left; nobody stores.
+  private static let quietBeforehand: [Step] = [
+    .attach, .hazard(0), .issue, .touch(.none), .release, .reap,
+  ]
   private static let manyThreads = "it is many threads at once; export one of its hazards as a race"
 
   private static let recipeDrawing = """

@@ -17,6 +17,7 @@ extension Scenario {
     // Not the hazard's, but of the stores that go with it: see the record `btrfs-unstable-write`.
     losses = [.unreadable, .copiesDiffer]
     caching = .none
+    waitsForTarget = scenario.waitsForTarget
     raceObstacle = scenario.raceObstacle
     isRacedUnasked = false
     pair = []

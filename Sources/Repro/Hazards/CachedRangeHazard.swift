@@ -44,12 +44,6 @@ final class CachedRangeHazard: Hazard, @unchecked Sendable {  // the trial's thr
     mapping = nil
   }
 
-  /// Where page number `page`'s bytes are in the target.
-  private func place(_ pages: PagesUnderIO, _ page: Int) -> Int {
-    let placed = pages.placed(page)
-    return Int(placed.offset) + (pages.addresses[page] - placed.memory)
-  }
-
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     unmap()
     let start = Int(pages.transfer.offset) / kernelPageSize * kernelPageSize
@@ -58,7 +52,7 @@ final class CachedRangeHazard: Hazard, @unchecked Sendable {  // the trial's thr
     guard let at, at != MAP_FAILED else { throw .last("map the target") }
     mapping = (at, length)
     wasCached = try (0..<depth).map { (page) throws(KernelError) in
-      let address = at + (place(pages, page) - start)
+      let address = at + (pages.place(page) - start)
       _ = ck_load8(address)
       return try check(ck_in_core(address), "mincore") == 1
     }
@@ -80,8 +74,8 @@ final class CachedRangeHazard: Hazard, @unchecked Sendable {  // the trial's thr
       let (mapped, read) = (
         seen.base + 2 * page * kernelPageSize, seen.base + (2 * page + 1) * kernelPageSize
       )
-      memcpy(mapped, mapping.start + (place(pages, page) - start), pages.size)
-      if pread(file, read, pages.size, off_t(place(pages, page))) != pages.size {
+      memcpy(mapped, mapping.start + (pages.place(page) - start), pages.size)
+      if pread(file, read, pages.size, off_t(pages.place(page))) != pages.size {
         throw .last("read the target through its page cache")
       }
       for copy in [mapped, read] {
@@ -90,6 +84,8 @@ final class CachedRangeHazard: Hazard, @unchecked Sendable {  // the trial's thr
     }
     return views
   }
+
+  var viewsHoldInRaces: Bool { true }
 
   func asked(_ page: Observation, _ number: Int) -> Guard? {
     number < wasCached.count && wasCached[number] ? Self.drops : nil

@@ -230,6 +230,9 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
   /// What the child's page tables had for each page when it was born; told by ``settle(_:)``.
   private(set) var childEntries: [PageMapEntry]
 
+  /// The child, while it lives.
+  var pidOfChild: Int32? { pid > 0 ? pid : nil }
+
   private var board: UnsafeMutablePointer<ck_child_board> {
     shared.assumingMemoryBound(to: ck_child_board.self)
   }

@@ -20,13 +20,15 @@ struct PageMapEntry: Sendable, Equatable {
   }
 }
 
-/// What stands behind addresses of this process, asked of the kernel.
+/// What stands behind addresses of a process, asked of the kernel.
 final class PageMap: Sendable {
   private let descriptor: FileDescriptor
 
-  init() throws(KernelError) {
-    descriptor = try attempt("open /proc/self/pagemap") {
-      try FileDescriptor.open("/proc/self/pagemap", .readOnly, options: .closeOnExec)
+  /// - Parameter process: whose; nil for this process.
+  init(of process: Int32? = nil) throws(KernelError) {
+    let path = "/proc/\(process.map(String.init) ?? "self")/pagemap"
+    descriptor = try attempt("open \(path)") {
+      try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
     }
   }
 
@@ -44,7 +46,7 @@ final class PageMap: Sendable {
       read = pread(descriptor.rawValue, buffer.baseAddress, count * 8, offset)
       initialized = max(0, read) / 8
     }
-    if raw.count != count { throw .last("read /proc/self/pagemap") }
+    if raw.count != count { throw .last("read pagemap") }
     return raw.map(PageMapEntry.init)
   }
 }

@@ -26,6 +26,7 @@ class AnonMemory: MappedMemory, Memory, @unchecked Sendable {
 
   var isFilled: Bool { true }
   var isZero: Bool { false }
+  var sharer: Int32? { nil }
   func enter(_ pages: PagesUnderIO) throws(KernelError) {}
   func leave() {}
 

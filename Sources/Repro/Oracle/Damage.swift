@@ -54,6 +54,8 @@ public struct Damage: Sendable, Codable, Equatable {
     case disk
     /// The target, as its page cache shows it.
     case cache
+    /// The target, as a read of the same range saw it meanwhile.
+    case reader
   }
 
   /// When the verifier looked.

@@ -119,6 +119,7 @@ public struct Verifier: Sendable {
       switch want.region {
       case .disk: return want.expected.origin == .store ? .lostStore : .lostOnDisk
       case .cache: return .stale
+      case .reader: return .torn  // beside words of the other: a whole sector of either is right
       case .store: return .lostStore
       case .io, .second, .untouched: return .lostRead
       case .child: return .leakedToChild

@@ -64,6 +64,10 @@ protocol Hazard: AnyObject, Sendable {
   var needsTwins: Bool { get }
   /// What damage is called that only shows after ``settle(_:)``; nil for what the verifier calls it.
   var lossOnSecondLook: Damage.Kind? { get }
+  /// Whether what ``settle(_:)`` tells must be so whenever the hazard came, before the I/O or after it.
+  var viewsHoldInRaces: Bool { get }
+  /// Whether it is enough for a race that it began while the I/O was in flight.
+  var mayOutlastIO: Bool { get }
 }
 
 extension Hazard {
@@ -74,6 +78,8 @@ extension Hazard {
   var concernsProcess: Bool { false }
   var needsTwins: Bool { false }
   var lossOnSecondLook: Damage.Kind? { nil }
+  var viewsHoldInRaces: Bool { false }
+  var mayOutlastIO: Bool { false }
 
   func prepare(_ pages: PagesUnderIO) throws(KernelError) {}
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] { [] }
@@ -94,6 +100,8 @@ struct View: Sendable {
     case fill
     /// What the I/O transferred.
     case data
+    /// Of each sector, what the I/O transferred or what stands at ``View/before``.
+    case either
   }
 
   /// Which page, from 0.
@@ -104,6 +112,8 @@ struct View: Sendable {
   var content = Content.fill
   /// Why it could not be read; then `copy` says nothing.
   var failure: KernelError?
+  /// What stood there before the I/O; of ``Content/either``.
+  nonisolated(unsafe) var before: UnsafeRawPointer?
 }
 
 /// What was seen of one page in one trial, in the order of time; nil for what was not looked at.
@@ -152,6 +162,12 @@ struct PagesUnderIO: Sendable {
     let length = transfer.length / count
     let first = transfer.segments[page * (transfer.segments.count / count)]
     return (first.memory, transfer.offset + Int64(page * length), length)
+  }
+
+  /// Where in the target page number `page` is read from or written to, in bytes.
+  func place(_ page: Int) -> Int {
+    let placed = placed(page)
+    return Int(placed.offset) + (addresses[page] - placed.memory)
   }
 
   /// Pages that follow each other without a gap, as one range each: what one system call can serve.

@@ -19,6 +19,8 @@ public struct MemoryKind: Part {
     case merged
     /// The pages hold zeros.
     case zeroed
+    /// A second process shares their swap entries, and has brought the pages back for itself.
+    case sharedOnSwap
     /// One huge page could take the place of the base pages.
     case collapsible
     /// A PMD maps the pages.
@@ -119,6 +121,9 @@ protocol Memory: AnyObject, Sendable {
   /// The file that it is mapped from, if that is on a disk and holds the fill.
   var backing: BackingFile? { get }
 
+  /// The process that has the pages too, at the same addresses, if one is kept up.
+  var sharer: Int32? { get }
+
   /// User space puts another page behind `address`, with the same bytes, as a buggy kernel would: the
   /// positive control.
   func replace(_ address: UnsafeMutableRawPointer) throws(KernelError)
@@ -129,6 +134,7 @@ extension Memory {
   var isZero: Bool { !isFilled }
   var comesBackFilled: Bool { false }
   var backing: BackingFile? { nil }
+  var sharer: Int32? { nil }
   func enter(_ pages: PagesUnderIO) throws(KernelError) {}
   func leave() {}
 

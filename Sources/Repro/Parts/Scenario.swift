@@ -128,6 +128,8 @@ public struct Scenario: Part {
   public let losses: Set<Damage.Kind>
   /// What its I/O may do with the page cache.
   public let caching: Caching
+  /// Whether its hazard waits for bytes of the target, which a device that is suspended does not give.
+  let waitsForTarget: Bool
   /// Why the race schedule can't run it; nil when it can.
   public let raceObstacle: String?
   /// Whether it is raced when nobody names scenarios or schedules: a race takes its time, and says less than
@@ -155,7 +157,7 @@ public struct Scenario: Part {
     settings: [Setting] = [],
     memory: Set<MemoryKind.Trait> = [], engine: Set<EngineKind.Trait> = [],
     losses: Set<Damage.Kind> = [.lostRead, .torn], caching: Caching = .none,
-    raceObstacle: String? = nil, isRacedUnasked: Bool = false,
+    waitsForTarget: Bool = false, raceObstacle: String? = nil, isRacedUnasked: Bool = false,
     c: CFragment? = nil, pair: [String] = [], runsFree: Bool = false, agents: [Agent] = [],
     isLiteral: Bool = false, withoutC: String? = nil, then more: [HazardMaker] = [],
     hazard: @escaping HazardMaker
@@ -173,6 +175,7 @@ public struct Scenario: Part {
     self.engine = engine
     self.losses = losses
     self.caching = caching
+    self.waitsForTarget = waitsForTarget
     self.raceObstacle = raceObstacle
     self.isRacedUnasked = isRacedUnasked
     self.pair = pair

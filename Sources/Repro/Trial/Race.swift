@@ -78,14 +78,16 @@ struct Race {
     let times = RaceTimes(
       started: completion.started, submitted: completion.submitted, ended: completion.ended,
       hazardStart: hazardStart, hazardEnd: hazardEnd, touchEnd: touchEnd)
-    (facts.isInFlight, facts.isEntering) = (times.isInFlight, times.isEntering)
+    let mayOutlast = bench.hazards.allSatisfy(\.mayOutlastIO)
+    facts.isInFlight = mayOutlast ? times.hasBegunInFlight : times.isInFlight
+    facts.isEntering = times.isEntering
     mark(facts, times, stores: count)
     window.follow(io: completion.ended - completion.started, hazard: touchEnd - hazardStart)
     for (page, entry) in try pages.entries().enumerated() { facts.observations[page].end = entry }
     isSettled = true
     let findings = try lookTwice(setup, touched(setup, count))
     if findings.pages.isEmpty { try bench.judge.requireWay(setup) }
-    if times.isInFlight || times.isEntering { try facts.retry(bench.hazards, pages) }
+    if facts.isInFlight || facts.isEntering { try facts.retry(bench.hazards, pages) }
     var record = try bench.judge.record(setup, bench.hazards, facts, findings)
     record.overlap = times.overlap
     return record
@@ -146,7 +148,10 @@ struct Race {
         (0..<Buffer.rounds).map { buffer.store(setup, page: page, round: $0) }
       })
     // A child born before the data arrived may see it arrive: what it saw is no damage here.
-    for hazard in bench.hazards.reversed() { _ = try hazard.settle(setup.pages) }
+    for hazard in bench.hazards.reversed() {
+      let views = try hazard.settle(setup.pages)
+      if hazard.viewsHoldInRaces { findings.add(bench.judge.damage(setup, in: views)) }
+    }
     if findings.pages.isEmpty {
       let second = bench.judge.look(setup, .second, touched)
       findings.add(bench.judge.new(second, after: findings, bench.hazards))

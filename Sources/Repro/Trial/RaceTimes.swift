@@ -16,6 +16,9 @@ struct RaceTimes: Sendable {
   /// after they are let go, so that its count is an upper estimate.
   var isInFlight: Bool { (submitted ?? started) <= hazardStart && touchEnd <= ended }
 
+  /// The hazard began while the I/O was in flight, whenever it ended.
+  var hasBegunInFlight: Bool { (submitted ?? started) <= hazardStart && hazardStart < ended }
+
   /// The I/O was issued while the hazard acted, so that its pages were taken while the hazard's checks were
   /// under way; the toucher came before its end.
   var isEntering: Bool {

@@ -78,11 +78,27 @@ extension Judge {
       // A write's data is the fill, and what stood there before it is the content.
       let (data, before) = buffer.direction == .read ? (content, fill) : (fill, content)
       if let failure = view.failure { return [unreadable(view.region, range, .second, view.page, failure)] }
+      if view.content == .either { return unlikeEither(view, range, data) }
       let want =
         view.content == .data
         ? Expectation(view.region, range, expected: data, previous: before)
         : Expectation(view.region, range, expected: before, previous: data)
       return verifier.damage(in: view.copy, [want], look: .second, page: view.page)
+    }
+  }
+
+  /// The sectors of a view that are neither wholly `data` nor wholly what was there before.
+  private func unlikeEither(_ view: View, _ range: Range<Int>, _ data: Stamp) -> [Damage] {
+    guard let before = view.before else { return [] }
+    return stride(from: range.lowerBound, to: range.upperBound, by: Pattern.blockSize).flatMap {
+      start -> [Damage] in
+      let sector = start..<min(start + Pattern.blockSize, range.upperBound)
+      if memcmp(view.copy + start, before + start, sector.count) == 0 { return [] }
+      // A write of an earlier trial may have left its own data there.
+      var old = verifier.pattern.decode(before.load(fromByteOffset: start, as: UInt64.self))?.0 ?? data
+      old.block -= start / Pattern.blockSize
+      let new = Expectation(view.region, sector, expected: data, previous: old)
+      return verifier.damage(in: view.copy, [new], look: .second, page: view.page)
     }
   }
 }

@@ -117,6 +117,20 @@ struct SelectionTests {
     #expect(try names(Selection(try #require(CaseName(text)))) == [text])
   }
 
+  @Test("a hazard that waits for the target is left out where that is a suspended device")
+  func waiting() throws {
+    func exclusion(_ scenario: String, _ target: TargetKind, _ schedule: Schedule) throws -> String? {
+      let scenario = try #require(Scenario.named(scenario))
+      let one = Case(
+        scenario: scenario, memory: .anon, engine: .pread, target: TargetSpec(target), schedule: schedule)
+      return one.exclusion(depth: 1)
+    }
+    #expect(try exclusion("write-to-cached", .suspended, .staged)?.contains("waits for us") == true)
+    #expect(try exclusion("write-to-cached", .raid1, .staged)?.contains("waits for us") == true)
+    #expect(try exclusion("write-to-cached", .ext4, .staged) == nil)
+    #expect(try exclusion("read-under-write", .suspended, .staged) == nil)
+  }
+
   @Test("a guest's disk stands in for a target that nobody named")
   func scratch() throws {
     var selection = Selection(scenarios: ["fork"])

@@ -67,6 +67,16 @@ struct HazardEvidenceTests {
     }
   }
 
+  @Test("a page that no second process has from the swap cache is not moved there, and nothing was asked")
+  func swapInWithoutSharer() throws {
+    let pages = try pages()
+    let hazard = try SwapInMoveHazard(depth: 2)
+    let before = try pages.entries()
+    #expect(try hazard.act(pages).allSatisfy { $0.kind == .noEffect })
+    #expect(try hazard.settle(pages).isEmpty && hazard.asked(Observation(arrival: before[0]), 0) == nil)
+    #expect(try pages.entries().map(\.frame) == before.map(\.frame))
+  }
+
   @Test("a write has unshared a page only if it has another frame than the child, mapped here alone")
   func unshared() throws {
     let pages = try pages(depth: 1)

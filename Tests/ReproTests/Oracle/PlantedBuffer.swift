@@ -35,7 +35,7 @@ final class PlantedBuffer {
     switch region {
     case .store: layout.touch
     case .untouched: layout.untouched
-    case .io, .second, .child, .twin, .disk, .cache: layout.settled
+    case .io, .second, .child, .twin, .disk, .cache, .reader: layout.settled
     }
   }
 
@@ -44,7 +44,7 @@ final class PlantedBuffer {
     switch region {
     case .store: store
     case .untouched: fill
-    case .io, .second, .child, .twin, .disk, .cache: content
+    case .io, .second, .child, .twin, .disk, .cache, .reader: content
     }
   }
 

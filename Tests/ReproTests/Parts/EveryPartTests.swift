@@ -78,7 +78,8 @@ struct EveryPartTests {
     let memory = Scenario.named(scenario)?.usualMemory.name ?? "anon"
     let one = try #require(Scenario.named(scenario))
     // What needs a page cache, or writes that wait, has it on a file.
-    let needsFile = one.isFreeOnly || one.caching != .none
+    let needsFile =
+      one.isFreeOnly || one.caching != .none || one.direction == .write && !one.isLeftUnread
     let observer = try run(
       Selection(
         name(

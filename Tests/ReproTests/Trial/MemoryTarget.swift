@@ -117,6 +117,7 @@ final class ToldHazard: Hazard {
   let refusal: Guard? = ToldHazard.refuses
   let replacesFrames: Bool
   let toleratesStores: Bool
+  let viewsHoldInRaces: Bool
   private let onAct: Act
   private let onActWithoutIO: Act
   private let onSettle: @Sendable (PagesUnderIO) throws(KernelError) -> [View]
@@ -127,6 +128,7 @@ final class ToldHazard: Hazard {
 
   init(
     lossOnSecondLook: Damage.Kind? = nil, replacesFrames: Bool = false, toleratesStores: Bool = true,
+    viewsHoldInRaces: Bool = false,
     act: @escaping Act = { (_) throws(KernelError) in .applied("done") },
     actWithoutIO: Act? = nil,
     settle: @escaping @Sendable (PagesUnderIO) throws(KernelError) -> [View] = {
@@ -137,6 +139,7 @@ final class ToldHazard: Hazard {
     self.lossOnSecondLook = lossOnSecondLook
     self.replacesFrames = replacesFrames
     self.toleratesStores = toleratesStores
+    self.viewsHoldInRaces = viewsHoldInRaces
     onAct = act
     onActWithoutIO = actWithoutIO ?? act
     onSettle = settle

@@ -25,6 +25,16 @@ struct RaceTimesTests {
     arguments: [0...90, 210...220, 150...201, 99...150, 50...250] as [ClosedRange<Nanoseconds>])
   func outside(hazard: ClosedRange<Nanoseconds>) { #expect(!times(hazard: hazard).isInFlight) }
 
+  @Test(
+    "one that may outlast the I/O must only begin in it",
+    arguments: [
+      (100...200, true), (150...250, true), (199...500, true), (99...150, false), (200...210, false),
+    ] as [(ClosedRange<Nanoseconds>, Bool)])
+  func begun(hazard: ClosedRange<Nanoseconds>, hasBegun: Bool) {
+    #expect(times(hazard: hazard).hasBegunInFlight == hasBegun)
+    #expect(!times(hazard: 110...250, submitted: 120).hasBegunInFlight)
+  }
+
   @Test("a store that comes too late makes no exposure: nothing was asked in time")
   func lateTouch() {
     #expect(times(hazard: 110...150, touch: 199).isInFlight)

@@ -19,16 +19,16 @@ struct RaceTrialTests {
   ///   - window: where the offset between the two is drawn from.
   private func trial(
     _ number: Int = 0, isBuffered: Bool = false, window: RaceWindow = RaceWindow(io: 1, hazard: 1),
-    deliver: @escaping Deliver = MemoryEngine.right,
+    deliver: @escaping Deliver = MemoryEngine.right, views: [View] = [], viewsHold: Bool = false,
     _ hazard: @escaping @Sendable (MemoryTarget, PagesUnderIO) throws(KernelError) -> Void
   ) throws -> TrialRecord {
     let target = MemoryTarget(Self.pattern, isBuffered: isBuffered)
     let told = ToldHazard(
-      toleratesStores: false,
+      toleratesStores: false, viewsHoldInRaces: viewsHold,
       act: { (pages) throws(KernelError) in
         try hazard(target, pages)
         return .applied("done")
-      })
+      }, settle: { _ in views })
     let scenario = Scenario("told", "as told", losses: [.lostRead]) { _ throws(KernelError) in told }
     let one = Case(
       scenario: scenario, memory: .anon, engine: .pread, target: TargetSpec(.scratch), schedule: .race)
@@ -113,6 +113,15 @@ struct RaceTrialTests {
   func lost() throws {
     let record = try trial(deliver: MemoryEngine.idle, Self.outlasts)
     #expect(record.isLoss && record.damage.map(\.kind) == [.lostRead] && record.entering == 0)
+  }
+
+  @Test("views are damage only where they hold whenever the hazard came", arguments: [true, false])
+  func views(hold: Bool) throws {
+    let other = try AddressRange(length: kernelPageSize)
+    try AddressRange.map(other.base, other.length, MAP_PRIVATE | MAP_ANONYMOUS)
+    let view = View(page: 0, copy: other.base, region: .cache, content: .data)
+    let record = try trial(views: [view], viewsHold: hold, Self.outlasts)
+    #expect(record.damage.map(\.kind) == (hold ? [.zeroed] : []))
   }
 
   @Test("an I/O through the page cache exposes nothing; what it loses is lost all the same")

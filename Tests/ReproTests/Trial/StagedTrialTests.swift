@@ -49,6 +49,21 @@ struct StagedTrialTests {
     #expect(record.timeline[3].what == "returned 3584")
   }
 
+  @Test("what a hazard before the I/O spoils is damage, and no I/O that was not held")
+  func spoiltBefore() throws {
+    let steps: [Step] = [.attach, .hazard(0), .issue, .touch(.none), .release, .reap]
+    let spoils = ToldHazard(act: { (pages) throws(KernelError) in
+      memset(pages.addresses[0], 0, pages.size)
+      return .applied("spoilt")
+    })
+    let record = try trial(spoils, steps: steps)
+    #expect(record.damage.map(\.kind).allSatisfy { $0 == .zeroed } && record.isLoss)
+    #expect(record.damage.first?.region == .untouched)
+    #expect(throws: TrialError.letGo) {
+      try trial(ToldHazard(), steps: steps, early: MemoryEngine.right)
+    }
+  }
+
   @Test("a read that never reached memory is a lost read")
   func lostRead() throws {
     let record = try trial(ToldHazard(), deliver: MemoryEngine.idle)
