@@ -325,7 +325,7 @@ case "${1:-}" in
     need_guests
     need_architectures "${names[@]}"
     build
-    exec .build/release/repro matrix --arch "$(IFS=,; echo "${names[*]}")" --kernels 6.1,7.2 \
+    exec .build/release/repro matrix --arch "$(IFS=,; echo "${names[*]}")" --kernels 6.1,6.12,7.2 \
       --schedule staged --format markdown
     ;;
   faults)

@@ -62,21 +62,28 @@ enum KSMDaemon {
 
   /// In C: how one waits for ksmd.
   static let cScan = """
-    /* Waits for ksmd: whether that was so before it had scanned all three times. */
+    /*
+     * Waits for ksmd: whether that was so before it had scanned all three times. Each new time to
+     * sleep wakes it (since Linux 5.0): a tick is long where a processor is emulated.
+     */
     static bool merges(bool (*is_merged)(void))
     {
       int fd = open("/sys/kernel/mm/ksm/full_scans", O_RDONLY | O_CLOEXEC);
+      int pause = open("/sys/kernel/mm/ksm/sleep_millisecs", O_WRONLY | O_CLOEXEC);
+      static int turn;
       char scans[32] = "";
       long enough = 0;
       bool merged;
 
       do {
+        (void)!pwrite(pause, turn++ % 2 ? "1" : "2", 1, 0);
         usleep(200);
         if (pread(fd, scans, sizeof(scans) - 1, 0) > 0 && !enough)
           enough = atol(scans) + \(scans);
         merged = is_merged();
       } while (!merged && atol(scans) < enough);
       close(fd);
+      close(pause);
       return merged;
     }
     """

@@ -231,7 +231,7 @@ public struct GuestRun: Sendable {
     let own = machine.parameters + ["loglevel=7", "oops=panic", "panic=-1"] + parameters
     // What follows two dashes are arguments of /init; a name that the kernel does not know is its environment.
     if case .exported(_, let arguments, _) = payload {
-      return (own + ["SCRATCH=/dev/vdb", "--", arguments]).joined(separator: " ")
+      return (own + ["SWAP=/dev/vda", "SCRATCH=/dev/vdb", "--", arguments]).joined(separator: " ")
     }
     return own.joined(separator: " ")
   }

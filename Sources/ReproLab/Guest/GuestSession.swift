@@ -161,9 +161,11 @@ public struct GuestSession: Sendable {
 
   private var cases: [Case] { (try? plan.expand().cases) ?? [] }
 
-  /// The lab's own, and the NFS client only where it is used: emulated, it takes a second and a half to load.
+  /// The lab's own, and the NFS client only where it is used: emulated, it takes a second and a half to load. No
+  /// exported program uses it.
   private var modules: [String] {
-    let usesNFS = cases.contains { $0.target.kind.name == TargetKind.heldNFS.name }
+    let usesNFS =
+      payload.architecture == nil && cases.contains { $0.target.kind.name == TargetKind.heldNFS.name }
     var modules = Initramfs.defaultModules + (usesNFS ? Initramfs.nfsModules : [])
     if leftOut.isSuperset(of: GuestRun.Part.allCases) { modules.removeAll { $0.hasPrefix("virtio_") } }
     let usesLoop = cases.contains { $0.target.kind.needs.contains(.loopDevices) }
