@@ -34,10 +34,13 @@ enum FirstIO {
   /// and its arguments stand in the second:
   /// `PID TIME pread64(FD,  <unfinished ...>` and `PID TIME <... pread64 resumed>"DATA"..., 3584, OFFSET) = 3584`.
   private static func entry(_ lines: [Substring]) -> Double? {
-    guard let end = lines.firstIndex(where: { $0.contains("pread64") && $0.contains(", 3584, ") }) else { return nil }
+    guard let end = lines.firstIndex(where: { $0.contains("pread64") && $0.contains(", 3584, ") }) else {
+      return nil
+    }
     var line = lines[end]
     if line.contains(" resumed>"), let pid = line.split(separator: " ").first {
-      guard let start = lines[..<end].last(where: { $0.hasPrefix("\(pid) ") && $0.contains("pread64(") }) else {
+      guard let start = lines[..<end].last(where: { $0.hasPrefix("\(pid) ") && $0.contains("pread64(") })
+      else {
         return nil
       }
       line = start
