@@ -61,4 +61,16 @@ struct SessionEndTests {
       #expect(end.reason?.contains("BLK_DEV_INITRD") == isTold)
     }
   }
+
+  @Test("a loss is kept of a harness that is gone before its verdict, and a loss with a verdict is told once")
+  func provedLoss() {
+    var seen = GuestSession.Seen()
+    seen.take(.trial(SampleRun.refusal))
+    seen.take(.trial(SampleRun.loss))
+    #expect(seen.provedLosses.map(\.case) == [SampleRun.loss.case])
+    #expect(seen.provedLosses.map(\.verdict) == [.corrupt])
+    #expect(seen.provedLosses.map(\.count.losses) == [1])
+    seen.take(.result(SampleRun.result("fork", "pread", .corrupt, losses: 1)))
+    #expect(seen.provedLosses.isEmpty)
+  }
 }

@@ -53,6 +53,8 @@ public struct GuestSession: Sendable {
     public var start: RunStart?
     /// The verdicts of all cases that were reached.
     public var results: [CaseResult]
+    /// Cases that lost data and have no verdict: the harness was gone before. Their counts are of the trials seen.
+    public var provedLosses: [CaseResult] = []
     /// Trials that lost data in a way that their scenario names, while they were exposed.
     public var exposedLosses = 0
     /// The verdict of the whole.
@@ -70,17 +72,9 @@ public struct GuestSession: Sendable {
     let (run, merge) = try await prepared()
     let merged = Mutex(merge)
     let onEach: @Sendable (Event) -> Void = { event in
-      switch event {
-      case .run(let start): seen.withLock { $0.start = start }
-      case .result(let result): seen.withLock { $0.results.append(result) }
-      case .trial(let trial) where trial.isLoss && trial.isExposure && trial.isExplained:
-        seen.withLock { $0.exposedLosses += 1 }
-      case .end(let end):
-        // The host has the last word: it also knows how the guest ended.
-        seen.withLock { $0.end = end }
-        return
-      default: break
-      }
+      seen.withLock { $0.take(event) }
+      // The host has the last word: it also knows how the guest ended.
+      if case .end = event { return }
       onEvent(event)
     }
     let onLine: @Sendable (String) -> Void = { line in
@@ -102,7 +96,8 @@ public struct GuestSession: Sendable {
     let end = end(of: guest, said.results, expected: said.start?.cases.count, said.end)
     onEvent(.end(end))
     return Outcome(
-      start: said.start, results: said.results, exposedLosses: said.exposedLosses, end: end, guest: guest)
+      start: said.start, results: said.results, provedLosses: said.provedLosses,
+      exposedLosses: said.exposedLosses, end: end, guest: guest)
   }
 
   /// The guest to run, and what makes one run of its events where they are several's.
@@ -130,11 +125,38 @@ public struct GuestSession: Sendable {
   }
 
   /// What a guest has said so far.
-  private struct Seen {
+  struct Seen {
     var start: RunStart?
     var results: [CaseResult] = []
     var exposedLosses = 0
     var end: RunEnd?
+    /// Trials of cases that have no verdict yet, in the order in which the cases began.
+    private var open: [(name: CaseName, depth: Int, count: CaseCount)] = []
+
+    mutating func take(_ event: Event) {
+      switch event {
+      case .run(let start): self.start = start
+      case .result(let result):
+        results.append(result)
+        open.removeAll { $0.name == result.case }
+      case .trial(let trial):
+        if trial.isLoss && trial.isExposure && trial.isExplained { exposedLosses += 1 }
+        let place = open.firstIndex { $0.name == trial.case } ?? open.count
+        if place == open.count { open.append((trial.case, trial.depth, CaseCount())) }
+        open[place].count.add(trial)
+      case .end(let end): self.end = end
+      default: break
+      }
+    }
+
+    /// ``Outcome/provedLosses``
+    var provedLosses: [CaseResult] {
+      open.filter { $0.count.losses > 0 }.map {
+        CaseResult(
+          $0.name, depth: $0.depth, verdict: .corrupt, reason: "the harness was gone before its verdict",
+          count: $0.count)
+      }
+    }
   }
 
   /// The plan with the guest's disks in it. A race that nobody gave a target has the scratch disk.

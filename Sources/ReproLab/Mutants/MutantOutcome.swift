@@ -33,7 +33,7 @@ public struct MutantOutcome: Sendable, Codable, Equatable {
     switch outcome {
     case .success(let outcome):
       release = outcome.start?.release
-      results = outcome.results.map(Self.short)
+      results = (outcome.results + outcome.provedLosses).map(Self.short)
       seconds = (outcome.guest.seconds * 10).rounded() / 10
       complaint = outcome.guest.warnings.first?.headline
       if case .finished = outcome.guest.ending {
