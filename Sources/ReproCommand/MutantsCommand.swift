@@ -104,20 +104,27 @@ struct MutantsCommand: AsyncParsableCommand {
 
     let described = guest
     let seed = Seed.random
-    let pool = GuestPool(jobs: jobs) { index in
-      guard let kernel = kernels[subjects[index].id] else { throw ExitCode(2) }
-      return try described.session(kernel.get(), subjects[index].plan(seed: seed), .default)
-    }
     let start = ContinuousClock.now
-    let ran = try await interruptible(.default) {
-      await pool.run(subjects.map(\.id)) { id, count in
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        let left = Int(seconds / Double(count) * Double(subjects.count - count))
-        Self.tell("\(id): run (\(count) of \(subjects.count)), about \(left) s left")
+    var ran: [String: Result<GuestSession.Outcome, any Error>] = [:]
+    // Beside another guest a race has too few exposures.
+    for (group, jobs) in [(subjects.filter { !$0.isRaced }, jobs), (subjects.filter(\.isRaced), 1)] {
+      let before = ran.count
+      let pool = GuestPool(jobs: jobs) { index in
+        guard let kernel = kernels[group[index].id] else { throw ExitCode(2) }
+        return try described.session(kernel.get(), group[index].plan(seed: seed), .default)
       }
+      let results = try await interruptible(.default) {
+        await pool.run(group.map(\.id)) { id, count in
+          let seconds = (ContinuousClock.now - start) / .seconds(1)
+          let done = before + count
+          let left = Int(seconds / Double(done) * Double(subjects.count - done))
+          Self.tell("\(id): run (\(done) of \(subjects.count)), about \(left) s left")
+        }
+      }
+      for (index, result) in results { ran[group[index].id] = result }
     }
     if let signal = Interrupts.signal { throw ExitCode(ExitCodes.default.code(interruptedBy: signal)) }
-    return subjects.enumerated().map { MutantOutcome($1, ran[$0]) }
+    return subjects.map { MutantOutcome($0, ran[$0.id]) }
   }
 
   private func conclude(_ score: MutantScore, _ outcomes: [MutantOutcome]?) throws {

@@ -109,6 +109,8 @@ public struct MutantScore: Sendable {
     switch (mutation.state, fate(mutation)) {
     case (.reachable, .killed), (.reachable, .mended): true
     case (.equivalent, .survived), (.notReached, .survived): true
+    // The kernel may well notice what no scenario sees.
+    case (.notReached, .asserted): mutation.kind == .mutant
     case (.notReached, .missing): mutation.cases.isEmpty
     case (_, .asserted): hasAssertions && mutation.kind == .mutant
     default: false

@@ -18,6 +18,8 @@ public struct MutantSubject: Sendable {
   let hash: String
   /// What is run on it.
   let cases: [CaseName]
+  /// Whether any of that is a race.
+  public var isRaced: Bool { cases.contains { $0.schedule == .race } }
   private let depth: Int
   private let trials: Int
   /// Whether one loss is enough.
