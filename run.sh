@@ -97,6 +97,14 @@ need_architectures() {
   install_missing
 }
 
+# What the benchmarks compare with, and what tells them of the first I/O.
+need_bench() {
+  need gcc /usr/bin/gcc
+  need libc6-dev /usr/include/stdlib.h
+  need strace /usr/bin/strace
+  install_missing
+}
+
 # What compiles a kernel.
 need_kernels() {
   need_guests
@@ -180,9 +188,7 @@ run_tests() {
   if [ "${1:-}" = --guest ]; then
     need_guests
     need_architectures x86-64 arm64
-    need gcc /usr/bin/gcc
-    need libc6-dev /usr/include/stdlib.h
-    install_missing
+    need_bench
     build
     say guest tests
     # One after the other: two guests at a time on two CPUs leave a race too few exposures.
@@ -347,9 +353,8 @@ case "${1:-}" in
     ;;
   bench)
     shift
-    need gcc /usr/bin/gcc
-    need strace /usr/bin/strace
     need_guests
+    need_bench
     build
     quietly swift build -c release --product bench --static-swift-stdlib
     exec .build/release/bench "$@"
