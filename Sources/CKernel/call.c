@@ -40,12 +40,8 @@ int ck_memfd(const char *name) { return (int)answer(memfd_create(name, MFD_CLOEX
 
 enum { MOVE_OWN = 1 << 1, MOVE_ALL = 1 << 2 }; /* linux/mempolicy.h, MPOL_MF_* */
 
-int ck_move_pages(size_t count, void **pages, const int *nodes, int *status) {
-  return (int)answer(syscall(SYS_move_pages, 0, count, pages, nodes, status, MOVE_OWN));
-}
-
-int ck_move_pages_of(int pid, size_t count, void **pages, const int *nodes, int *status) {
-  return (int)answer(syscall(SYS_move_pages, pid, count, pages, nodes, status, MOVE_ALL));
+int ck_move_pages(int pid, size_t count, void **pages, const int *nodes, int *status) {
+  return (int)answer(syscall(SYS_move_pages, pid, count, pages, nodes, status, pid ? MOVE_ALL : MOVE_OWN));
 }
 
 long ck_thread_faults(void) {

@@ -49,10 +49,9 @@ int ck_o_tmpfile(void);
 ssize_t ck_preadv2(int fd, const struct iovec *parts, int count, int64_t offset);
 ssize_t ck_pwritev2(int fd, const struct iovec *parts, int count, int64_t offset);
 int ck_memfd(const char *name);
-/* move_pages(2) of this process's pages; status[i] is a node, or -errno. Null nodes only ask. */
-int ck_move_pages(size_t count, void **pages, const int *nodes, int *status);
-/* The same of another process's pages, whoever maps them (MPOL_MF_MOVE_ALL); needs CAP_SYS_NICE. */
-int ck_move_pages_of(int pid, size_t count, void **pages, const int *nodes, int *status);
+/* move_pages(2) of this process's pages (pid 0), or of another's, whoever else maps them (MPOL_MF_MOVE_ALL, which needs
+   CAP_SYS_NICE); status[i] is a node, or -errno. Null nodes only ask. */
+int ck_move_pages(int pid, size_t count, void **pages, const int *nodes, int *status);
 /* Minor faults of the calling thread so far (getrusage(2), ru_minflt). */
 long ck_thread_faults(void);
 int ck_swapon(const char *path);

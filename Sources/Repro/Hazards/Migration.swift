@@ -1,4 +1,5 @@
 import CKernel
+import SystemPackage
 
 extension Guard {
   /// The expected reference count of mm/migrate.c: a page that somebody else has does not move.
@@ -35,12 +36,30 @@ enum Migration {
   }
 
   /// The node of each page, or -errno.
-  static func nodes(of pages: PagesUnderIO) throws(KernelError) -> [CInt] {
+  /// - Parameter process: whose page it is at these addresses; nil for this process.
+  static func nodes(of pages: PagesUnderIO, in process: Int32? = nil) throws(KernelError) -> [CInt] {
     var nodes = [CInt](repeating: -1, count: pages.count)
     var addresses = pages.addresses.map(Optional.some)
-    try check(ck_move_pages(pages.count, &addresses, nil, &nodes), "move_pages (query)")
+    try check(ck_move_pages(process ?? 0, pages.count, &addresses, nil, &nodes), "move_pages (query)")
     return nodes
   }
+
+  /// move_pages(2), which only tells what was asked: a positive return (since 4.17) is of pages that stayed, and leaves
+  /// their status unwritten.
+  /// - Returns: how many stayed, and of each page its node, -errno or ``unwritten``.
+  static func move(
+    _ pages: PagesUnderIO, to nodes: [CInt], in process: Int32? = nil
+  ) throws(KernelError) -> (stayed: CInt, status: [CInt]) {
+    var addresses = pages.addresses.map(Optional.some)
+    var status = [CInt](repeating: unwritten, count: pages.count)
+    let result = ck_move_pages(process ?? 0, pages.count, &addresses, nodes, &status)
+    if result < 0, Errno(rawValue: -result) != .noSuchFileOrDirectory {
+      throw KernelError("move_pages" + (process.map { " of process \($0)" } ?? ""), Errno(rawValue: -result))
+    }
+    return (result, status)
+  }
+
+  static let unwritten = CInt.min
 
   /// Another node than `node` that has memory.
   static func other(than node: CInt) -> CInt {

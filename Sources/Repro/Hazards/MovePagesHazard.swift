@@ -25,26 +25,19 @@ final class MovePagesHazard: Hazard, Sendable {
 
   let refusal: Guard? = Guard.migrationCounts
   let replacesFrames = true
-  /// The return value and the status only tell what was asked: a positive return (since 4.17, pages that
-  /// stayed) leaves status unwritten. What moved has another frame.
+  /// What moved has another frame.
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     let before = try pages.entries()
     let from = try Migration.nodes(of: pages)
     // A page that is there already does not move: go to another one.
     let to = from.map(Migration.other)
-    var addresses = pages.addresses.map(Optional.some)
-    let unwritten = CInt.min
-    var status = [CInt](repeating: unwritten, count: pages.count)
-    let result = ck_move_pages(pages.count, &addresses, to, &status)
-    if result < 0, Errno(rawValue: -result) != .noSuchFileOrDirectory {
-      throw KernelError("move_pages", Errno(rawValue: -result))
-    }
+    let (stayed, status) = try Migration.move(pages, to: to)
     let outcomes = Migration.outcomes(before, try pages.entries(), by: "move_pages") { page in
       let way = "from node \(from[page]) to node \(to[page])"
       if from[page] < 0 { return "\(way): the page is on no node: \(Errno(rawValue: -from[page]))" }
       let answer =
-        status[page] == unwritten
-        ? "\(result) pages stayed"
+        status[page] == Migration.unwritten
+        ? "\(stayed) pages stayed"
         : status[page] < 0 ? "\(Errno(rawValue: -status[page]))" : "it says node \(status[page])"
       return "\(way): \(answer)"
     }

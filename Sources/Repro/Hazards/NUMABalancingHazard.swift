@@ -109,7 +109,7 @@ final class NUMABalancingHazard: Hazard, Sendable {
   private static func move(_ page: UnsafeMutableRawPointer, to node: CInt) throws(KernelError) {
     var address = Optional(page)
     var (target, status) = (node, CInt.min)
-    try check(ck_move_pages(1, &address, &target, &status), "move_pages")
+    try check(ck_move_pages(0, 1, &address, &target, &status), "move_pages")
   }
 
   /// A page that moved under I/O was not guarded.

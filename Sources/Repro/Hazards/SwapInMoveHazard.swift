@@ -1,4 +1,3 @@
-import CKernel
 import Glibc
 import SystemPackage
 
@@ -40,21 +39,13 @@ final class SwapInMoveHazard: Hazard, @unchecked Sendable {  // the trial's thre
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     guard let sharer = pages.memory.sharer else { return [.noEffect("no second process has the page")] }
     let map = try PageMap(of: sharer)
-    func frames() throws(KernelError) -> [PageMapEntry] {
-      try pages.addresses.map { (address) throws(KernelError) in try map.entry(of: address) }
-    }
-    var addresses = pages.addresses.map(Optional.some)
-    var status = [CInt](repeating: -1, count: pages.count)
-    try check(ck_move_pages_of(sharer, pages.count, &addresses, nil, &status), "move_pages (query)")
-    let to = status.map(Migration.other)
-    let before = try frames()
+    let to = try Migration.nodes(of: pages, in: sharer).map(Migration.other)
+    let before = try pages.entries(in: map)
     let flags = before.map { $0.frame.flatMap(PageFlags.of) }
     wereOut = try pages.entries().map(\.isSwapped)
-    let result = ck_move_pages_of(sharer, pages.count, &addresses, to, &status)
-    if result < 0, Errno(rawValue: -result) != .noSuchFileOrDirectory {
-      throw KernelError("move_pages of process \(sharer)", Errno(rawValue: -result))
-    }
-    let outcomes = Migration.outcomes(before, try frames(), by: "move_pages") { "to node \(to[$0])" }
+    _ = try Migration.move(pages, to: to, in: sharer)
+    let after = try pages.entries(in: map)
+    let outcomes = Migration.outcomes(before, after, by: "move_pages") { "to node \(to[$0])" }
     return zip(outcomes, flags).map { outcome, flags in
       flags?.isSwapCache == true
         ? outcome : .noEffect("kpageflags: the second process's page is not in the swap cache")

@@ -41,11 +41,8 @@ final class SwapSharedMemory: AnonMemory, @unchecked Sendable {
     _ = try fork.act(pages)
     shared = pages
     guard let sharer else { return }
-    let map = try PageMap(of: sharer)
-    areCached = true
-    for address in pages.addresses {
-      let flags = try map.entry(of: address).frame.flatMap(PageFlags.of)
-      areCached = areCached && flags?.isSwapCache == true
+    areCached = try pages.entries(in: PageMap(of: sharer)).allSatisfy {
+      $0.frame.flatMap(PageFlags.of)?.isSwapCache == true
     }
   }
 

@@ -176,10 +176,13 @@ struct PagesUnderIO: Sendable {
   }
 
   /// pagemap's entries, in as few reads as the pages' places allow.
-  func entries() throws(KernelError) -> [PageMapEntry] {
-    if stride == size { return try pageMap.entries(of: addresses[0], count: count) }
+  func entries() throws(KernelError) -> [PageMapEntry] { try entries(in: pageMap) }
+
+  /// What another process has at the same addresses.
+  func entries(in map: PageMap) throws(KernelError) -> [PageMapEntry] {
+    if stride == size { return try map.entries(of: addresses[0], count: count) }
     var entries: [PageMapEntry] = []
-    for address in addresses { entries.append(try pageMap.entry(of: address)) }
+    for address in addresses { entries.append(try map.entry(of: address)) }
     return entries
   }
 

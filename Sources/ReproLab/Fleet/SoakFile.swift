@@ -43,33 +43,28 @@ struct SoakFile {
     if whole == size { return false }
     let lines = try ReportLines(path, from: whole)
     var start: RunStart?
-    var told: Set<String> = []
-    var counts: [String: CaseCount] = [:]
+    var trials = SeenTrials()
     var kept = whole
     while let line = lines.next(), !lines.isCut {
       guard let event = try? JSONDecoder().decode(Event.self, from: Data(line)) else { break }
       kept = lines.offset
-      switch event {
-      case .run(let run): start = run
-      case .result(let result): told.insert("\(result.case)")
-      case .trial(let trial): counts["\(trial.case)", default: CaseCount()].add(trial)
-      case .note, .control, .end: break
-      }
+      if case .run(let run) = event { start = run }
+      trials.take(event)
     }
     if ftruncate(descriptor, off_t(start == nil ? whole : kept)) != 0 {
       throw PlanError("\(path): \(String(cString: strerror(errno)))")
     }
     guard let start else { return true }
     var ending: [Event] = []
-    for name in start.cases where !told.contains("\(name)") {
-      let count = counts["\(name)"]
+    for name in start.cases where !trials.told.contains(name) {
+      let count = trials.count(name)
       ending.append(
         .result(
           CaseResult(
             name, depth: start.plan.depth, verdict: count == nil ? .skipped : .corrupt,
             reason: "the round was cut off", count: count ?? CaseCount())))
     }
-    ending.append(.end(RunEnd(verdict: counts.isEmpty ? .skipped : .corrupt, seconds: 0)))
+    ending.append(.end(RunEnd(verdict: trials.isEmpty ? .skipped : .corrupt, seconds: 0)))
     let text = ending.map { JSONText.line($0) + "\n" }.joined()
     if let failure = ReportWriter.write(text, to: descriptor) { throw PlanError("\(path): \(failure)") }
     try sync()

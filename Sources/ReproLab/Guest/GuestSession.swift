@@ -130,33 +130,21 @@ public struct GuestSession: Sendable {
     var results: [CaseResult] = []
     var exposedLosses = 0
     var end: RunEnd?
-    /// Trials of cases that have no verdict yet, in the order in which the cases began.
-    private var open: [(name: CaseName, depth: Int, count: CaseCount)] = []
+    private var trials = SeenTrials()
 
     mutating func take(_ event: Event) {
+      trials.take(event)
       switch event {
       case .run(let start): self.start = start
-      case .result(let result):
-        results.append(result)
-        open.removeAll { $0.name == result.case }
-      case .trial(let trial):
-        if trial.isLoss && trial.isExposure && trial.isExplained { exposedLosses += 1 }
-        let place = open.firstIndex { $0.name == trial.case } ?? open.count
-        if place == open.count { open.append((trial.case, trial.depth, CaseCount())) }
-        open[place].count.add(trial)
+      case .result(let result): results.append(result)
+      case .trial(let trial) where trial.isLoss && trial.isExposure && trial.isExplained: exposedLosses += 1
       case .end(let end): self.end = end
       default: break
       }
     }
 
     /// ``Outcome/provedLosses``
-    var provedLosses: [CaseResult] {
-      open.filter { $0.count.losses > 0 }.map {
-        CaseResult(
-          $0.name, depth: $0.depth, verdict: .corrupt, reason: "the harness was gone before its verdict",
-          count: $0.count)
-      }
-    }
+    var provedLosses: [CaseResult] { trials.lost("the harness was gone before its verdict") }
   }
 
   /// The plan with the guest's disks in it. A race that nobody gave a target has the scratch disk.
