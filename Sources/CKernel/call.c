@@ -73,6 +73,30 @@ int ck_stay_on_cpu(void) {
   return (int)answer(sched_setaffinity(0, sizeof here, &here));
 }
 
+static int spared;
+
+int ck_spare_cpu(void) {
+  if (sched_getaffinity(0, sizeof cpus_before, &cpus_before) < 0) return -errno;
+  spared = sched_getcpu();
+  cpu_set_t others = cpus_before;
+  CPU_CLR(spared, &others);
+  return CPU_COUNT(&others) == 0 ? 0 : (int)answer(sched_setaffinity(0, sizeof others, &others));
+}
+
+int ck_stay_on_spared_cpu(void) {
+  cpu_set_t there;
+  CPU_ZERO(&there);
+  CPU_SET(spared, &there);
+  return (int)answer(sched_setaffinity(0, sizeof there, &there));
+}
+
+/* No pause instruction: an emulator leaves its code for each and takes its one lock, which other CPUs' interrupts
+ * wait for; a fork took 16 ms instead of one. */
+void ck_relax(int times) {
+  for (int i = 0; i < times; i++)
+    __asm__ volatile("" ::: "memory");
+}
+
 int ck_cpus(void) {
   cpu_set_t cpus;
   return sched_getaffinity(0, sizeof cpus, &cpus) < 0 ? -errno : CPU_COUNT(&cpus);

@@ -21,7 +21,7 @@ public struct LossRates: Codable, Sendable, Equatable {
         return nil
       }
       accelerator = outcome.guest.accelerator
-      target = "\(opened) (\(GuestRun.raceDisk))"
+      target = "\(opened) (\(GuestRun.raceDisk(depth: result.depth)))"
       processors = start.processors
       machine = start.machine
     }

@@ -63,6 +63,12 @@ int ck_thread(void);
  * second lets it run where it could before the first. */
 int ck_stay_on_cpu(void);
 int ck_leave_cpu(void);
+/* Instead of ck_stay_on_cpu: the first keeps the calling thread, and those it starts from then on, off the CPU that it
+ * is on, if there are others; the second brings it back there, alone, and ck_leave_cpu to where it could run before. */
+int ck_spare_cpu(void);
+int ck_stay_on_spared_cpu(void);
+/* Does nothing, `times` times. */
+void ck_relax(int times);
 /* How many CPUs the calling thread may run on. */
 int ck_cpus(void);
 /* After ck_stay_on_cpu: the calling thread alone runs on another of the CPUs from before; -ENODEV. */

@@ -64,19 +64,13 @@ struct CaseRunner {
     let shape = try shape(one, target, depth)
     let fixed = shape.bytes.map { _ in shape.pieceLength(alignment: target.alignment) }
     let longest = max(kernelPageSize, ScratchFile.longestTransfer / depth / kernelPageSize * kernelPageSize)
-    let (bench, window) = try RaceCalibration.bench(longest: fixed == nil ? longest : 0) { length in
+    let lengths = fixed.map { $0...$0 } ?? kernelPageSize...longest
+    let race = try SteeredRace(one, seed: plan.seed.value, lengths) { length in
       try Bench(
-        one, target, depth: depth, length: fixed ?? length, touchLength: Race.touchLength, shape: shape,
+        one, target, depth: depth, length: length, touchLength: Race.touchLength, shape: shape,
         pattern: pattern, patience: Self.patience, makeEngine: engine(one))
     }
-    defer { bench.close() }
-    let storer = try Storer()
-    defer { storer.stop() }
-    // This thread alone: its pages wait in its own CPU's list of pages to be put on the LRU, which madvise
-    // drains. In another CPU's list they would be refused for that, and not for the I/O.
-    try check(ck_stay_on_cpu(), "sched_setaffinity")
-    defer { _ = ck_leave_cpu() }
-    var race = Race(one, bench: bench, storer: storer, seed: plan.seed.value, window: window)
+    defer { race.close() }
     return try repeated(limits, numbers, afterTrial) { number in try race.run(number) }
   }
 

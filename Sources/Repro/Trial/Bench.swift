@@ -10,6 +10,7 @@ final class Bench {
   let timeline = Timeline()
   private let schedule: Schedule
   private let registers: Bool
+  private var isClosed = false
 
   /// - Parameters:
   ///   - length: bytes of a piece, whole pages.
@@ -39,6 +40,8 @@ final class Bench {
 
   /// Ends the I/O thread. The buffer stays for good where an I/O does.
   func close() {
+    if isClosed { return }
+    isClosed = true
     io.stop()
     // The next case's direct I/O must not find what this one left in the cache.
     if scenario.caching != .none { target.dropCache() }

@@ -31,10 +31,10 @@ final class Free {
   private static let readerCount = Schedule.freeReaders
   private static let pagesEach = Schedule.pagesOfReader
   private static let pageCount = Schedule.freePages
-  /// Nanoseconds of an I/O that has room for hazards.
-  private static let longEnough: Nanoseconds = 5_000_000
-  /// Bytes of an I/O where a short one is over too soon.
-  private static let longLength = 256 << 10
+  /// Nanoseconds of an I/O that has room for hazards, also when it need not wait for those of other readers.
+  private static let longEnough: Nanoseconds = 50_000_000
+  /// Bytes of an I/O, those to try; short ones are over too soon where the target is quick.
+  private static let lengths = [256 << 10, 64 << 10, 16 << 10]
   private static let probes = 4
   private static let idle: UInt32 = 50
 
@@ -97,23 +97,26 @@ final class Free {
     }
   }
 
-  /// Short I/O where the target is slow, as in guests; else long.
+  /// The longest that does not keep a reader for too long where the target is slow, as in guests.
   private static func length(of target: any Target, _ io: IOThread, _ patience: Nanoseconds) throws -> Int {
-    let range = try AddressRange(length: kernelPageSize)
-    try AddressRange.map(range.base, range.length, MAP_PRIVATE | MAP_ANONYMOUS)
-    let transfer = Transfer(
-      direction: .read, descriptor: target.descriptor,
-      segments: [Segment(memory: range.base, length: kernelPageSize)],
-      offset: target.place(trial: 0, length: kernelPageSize, .read).offset)
-    // The first ones may be quicker than a throttled disk allows for long.
-    var lasted: Nanoseconds = 0
-    for _ in 0..<probes {
-      io.start(transfer, Timeline())
-      guard let completion = io.finish(timeout: patience) else { throw TrialError.hung }
-      try completion.requireAll(of: transfer)
-      lasted = completion.ended - completion.started
+    for length in lengths {
+      let range = try AddressRange(length: length)
+      try AddressRange.map(range.base, range.length, MAP_PRIVATE | MAP_ANONYMOUS)
+      let transfer = Transfer(
+        direction: .read, descriptor: target.descriptor,
+        segments: [Segment(memory: range.base, length: length)],
+        offset: target.place(trial: 0, length: length, .read).offset)
+      // The first ones may be quicker than a throttled disk allows for long.
+      var lasted: Nanoseconds = 0
+      for _ in 0..<probes {
+        io.start(transfer, Timeline())
+        guard let completion = io.finish(timeout: patience) else { throw TrialError.hung }
+        try completion.requireAll(of: transfer)
+        lasted = completion.ended - completion.started
+      }
+      if lasted <= longEnough { return length }
     }
-    return lasted >= longEnough ? kernelPageSize : longLength
+    return kernelPageSize
   }
 
   // MARK: Threads

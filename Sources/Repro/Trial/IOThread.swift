@@ -1,4 +1,6 @@
 import CKernel
+import Glibc
+import Synchronization
 import SystemPackage
 
 /// The thread that issues a trial's I/O and waits in the kernel for its end.
@@ -26,12 +28,43 @@ final class IOThread: Sendable {
 
   private enum Job: Sendable {
     case attach(Segment)
-    case transfer(Transfer, Timeline, notBefore: Nanoseconds)
+    case transfer(Transfer, Timeline, waits: Bool)
     case detach
+  }
+
+  /// Where the thread waits, awake, until it is told when to issue: how long it takes to wake up is no part
+  /// of a race's offset.
+  private final class StartLine: Sendable {
+    private let arrivals = Gate()
+    private let time = Atomic<Nanoseconds>(0)
+
+    func reset() {
+      arrivals.reset()
+      time.store(0, ordering: .releasing)
+    }
+
+    func awaitArrival(timeout: Nanoseconds) { _ = arrivals.wait(until: 1, timeout: timeout) }
+    func go(at start: Nanoseconds) { time.store(start, ordering: .releasing) }
+
+    /// By the I/O's thread.
+    func cross() {
+      arrivals.advance()
+      var start = time.load(ordering: .acquiring)
+      var turns = 0
+      while start == 0 {
+        ck_relax(100)
+        turns += 1
+        // Who is to say may be waiting for this very CPU.
+        if turns > 1000 { sched_yield() }
+        start = time.load(ordering: .acquiring)
+      }
+      Clock.spin(until: start)
+    }
   }
 
   private let worker: Worker<Job, Completion>
   private let submissions: Gate
+  private let line: StartLine
   private let isAsynchronous: Bool
 
   /// - Parameters:
@@ -43,7 +76,9 @@ final class IOThread: Sendable {
   ) throws(KernelError) {
     let submissions = Gate()
     let isAsynchronous = kind.traits.contains(.asynchronous)
+    let line = StartLine()
     self.submissions = submissions
+    self.line = line
     self.isAsynchronous = isAsynchronous
     worker = try Worker {
       () throws(KernelError) -> any Engine in
@@ -58,8 +93,8 @@ final class IOThread: Sendable {
           try engine.attach(region)
         case .detach:
           engine.detach()
-        case .transfer(let transfer, let timeline, let notBefore):
-          Clock.spin(until: notBefore)
+        case .transfer(let transfer, let timeline, let waits):
+          if waits { line.cross() }
           return Self.perform(transfer, timeline, engine, isAsynchronous ? submissions : nil)
         }
         return Completion(result: .success(0), started: started, ended: Clock.now)
@@ -84,11 +119,21 @@ final class IOThread: Sendable {
   }
 
   /// Starts an I/O. Call ``finish(timeout:)`` before the next.
-  /// - Parameter notBefore: issue it at this time of ``Clock``, not earlier.
-  func start(_ transfer: Transfer, _ timeline: Timeline, notBefore: Nanoseconds = 0) {
+  func start(_ transfer: Transfer, _ timeline: Timeline) {
     submissions.reset()
-    worker.start(.transfer(transfer, timeline, notBefore: notBefore))
+    worker.start(.transfer(transfer, timeline, waits: false))
   }
+
+  /// Brings the thread to the line from which ``go(at:)``, which must follow, sends it to issue an I/O.
+  func startAtLine(_ transfer: Transfer, _ timeline: Timeline, patience: Nanoseconds) {
+    submissions.reset()
+    line.reset()
+    worker.start(.transfer(transfer, timeline, waits: true))
+    line.awaitArrival(timeout: patience)
+  }
+
+  /// The I/O at the line is issued at this time of ``Clock``, and not earlier.
+  func go(at start: Nanoseconds) { line.go(at: start) }
 
   /// Returns once an asynchronous engine has submitted all of the I/O, its pages taken; at once for others.
   /// - Returns: false when it had not in time.

@@ -4,6 +4,7 @@ import SystemPackage
 /// The race schedule, the recipe of 2008: three threads run free, and only their start is steered.
 /// ```
 ///  I/O thread              hazard                       store thread
+///  (at the line)           |
 ///  |  (drawn offset)       |  (drawn offset)            store to the page's last word
 ///  read(buf) --+           |                            store to the page's last word
 ///              |           act on the last page         store ...
@@ -11,31 +12,32 @@ import SystemPackage
 ///  <-----------+           |                            store ...
 ///  (stop, verify, settle, verify again)
 /// ```
-/// The offset between I/O and hazard is drawn so that every overlap of the two comes up. What counts is
-/// said by ``RaceTimes``.
+/// The offset between I/O and hazard is drawn by ``RaceSteering``. What counts is said by ``RaceTimes``.
 struct Race {
   let bench: Bench
   let storer: Storer
   let name: String
   let seed: UInt64
 
-  /// How long I/O and hazard took lately; the window that offsets are drawn from.
-  private(set) var window: RaceWindow
+  /// Where to aim.
+  private(set) var steering: RaceSteering
 
   /// Bytes at the end of a page that are stored to: one word by who acts, one by the store thread.
   static let touchLength = 16
 
-  /// Time for both threads to reach their starting points.
-  private static let lead: Nanoseconds = 40_000
+  /// From when the I/O's thread is told its time until then, at the least.
+  private static let lead: Nanoseconds = 5_000
 
-  init(_ one: Case, bench: Bench, storer: Storer, seed: UInt64, window: RaceWindow) {
+  init(_ one: Case, bench: Bench, storer: Storer, seed: UInt64, _ steering: RaceSteering) {
     self.bench = bench
     self.storer = storer
     self.seed = seed
-    self.window = window
+    self.steering = steering
     name = "\(one.name)"
   }
 
+  /// Bytes of a piece of I/O.
+  var length: Int { buffer.layout.length }
   private var buffer: Buffer { bench.buffer }
   private var scenario: Scenario { bench.scenario }
   private var stores: Bool { scenario.steps.toucher == .store }
@@ -54,19 +56,18 @@ struct Race {
     facts.observations = try pages.entries().map { Observation(arrival: $0) }
     try bench.attach()
 
-    let shift = window.shift(seed: seed, case: name, trial: number)
-    let start = Clock.now + Self.lead
-    bench.io.start(setup.transfer, bench.timeline, notBefore: start + max(0, -shift))
-    Clock.spin(until: start + max(0, shift))
+    let aim = steering.aim(seed: seed, case: name, trial: number)
+    let values = stores ? freeValues(setup) : []
+    start(setup.transfer, aim)
     let tolerates = bench.hazards.allSatisfy(\.toleratesStores)
     // Not earlier: with two CPUs, one that stores all the time keeps the I/O from being issued.
-    if stores && tolerates { startStorer(setup) }
+    if stores && tolerates { startStorer(values) }
     let hazardStart = Clock.now
     let acted = act(pages)
     let hazardEnd = Clock.now
     if stores { touch(setup, &facts) }
     let touchEnd = Clock.now
-    if stores && !tolerates { startStorer(setup) }
+    if stores && !tolerates { startStorer(values) }
 
     // Both threads stop before anything is thrown: they use the buffer.
     let completion = bench.io.finish(timeout: bench.patience)
@@ -82,7 +83,8 @@ struct Race {
     facts.isInFlight = mayOutlast ? times.hasBegunInFlight : times.isInFlight
     facts.isEntering = times.isEntering
     mark(facts, times, stores: count)
-    window.follow(io: completion.ended - completion.started, hazard: touchEnd - hazardStart)
+    var exposed = 0.0
+    defer { steering.learn(aim, times, hits: exposed) }
     for (page, entry) in try pages.entries().enumerated() { facts.observations[page].end = entry }
     isSettled = true
     let findings = try lookTwice(setup, touched(setup, count))
@@ -90,7 +92,16 @@ struct Race {
     if facts.isInFlight || facts.isEntering { try facts.retry(bench.hazards, pages) }
     var record = try bench.judge.record(setup, bench.hazards, facts, findings)
     record.overlap = times.overlap
+    exposed = Double(record.inFlight) / Double(record.depth)
     return record
+  }
+
+  /// Starts the I/O, and returns when the hazard is to start.
+  private func start(_ transfer: Transfer, _ aim: RaceSteering.Aim) {
+    bench.io.startAtLine(transfer, bench.timeline, patience: bench.patience)
+    let start = Clock.now + Self.lead
+    bench.io.go(at: start + max(0, -aim.shift))
+    Clock.spin(until: start + max(0, aim.shift))
   }
 
   private func act(_ pages: PagesUnderIO) -> Result<[[HazardOutcome]], KernelError> {
@@ -116,12 +127,15 @@ struct Race {
     for page in 0..<buffer.depth where page < faults { facts.observations[page].faults = 1 }
   }
 
-  private func startStorer(_ setup: Buffer.Setup) {
-    let values = (0..<buffer.depth).flatMap { page in
+  private func freeValues(_ setup: Buffer.Setup) -> [UInt64] {
+    (0..<buffer.depth).flatMap { page in
       (0..<Buffer.rounds).map {
         buffer.pattern.word(buffer.store(setup, page: page, round: $0), at: freeWord)
       }
     }
+  }
+
+  private func startStorer(_ values: [UInt64]) {
     storer.start(
       buffer.memory.base + freeWord, stride: buffer.memory.stride, places: buffer.depth, values,
       rounds: Buffer.rounds)

@@ -161,14 +161,29 @@ public struct GuestRun: Sendable {
     }
   }
 
-  /// Name, MiB, I/Os a second. An emulated fork takes longer than a read from the host's page cache. QEMU's throttle
-  /// makes an I/O wait for what is left of 1/rate since the one before, so the rate must be below what trials come to
-  /// without it: on an idle host some 75 a second, on a busy one 20 to 30. At 100 or 50 a second an idle host sees
-  /// three times or twice the exposures of a fork at depth 1, a busy one often next to none.
-  private static let raceDisks: [Disk] = [("scratch", 256, 25, []), ("swap", 512, nil, [])]
+  /// Pages under one hazard, for which the disk of races is made.
+  package var depth = 1
 
-  /// Name, MiB, I/Os a second, and the first bytes.
-  private typealias Disk = (name: String, size: Int, rate: Int?, start: [UInt8])
+  private static let raceDisks: [Disk] = [("scratch", 256, true, []), ("swap", 512, false, [])]
+
+  /// What QEMU's throttle lets through on the disk of races. An emulated fork takes longer than a read from the host's
+  /// page cache, so the disk is slow. The throttle makes an I/O wait for what the one before has left of length/rate:
+  /// at so many bytes a second, and not I/Os, a race chooses by the length of its reads how long they last. A page
+  /// should last about as long as a trial, and all of a deep one not much longer. Writes wait 40 ms whatever their
+  /// length.
+  private struct Rate: CustomStringConvertible {
+    /// Bytes a second.
+    let read: Int
+    /// I/Os a second.
+    let write = 25
+
+    init(depth: Int) { read = min(depth, 4) * 1_500_000 }
+
+    var description: String { "\(Double(read) / 1e6) MB/s read, \(write) writes a second" }
+  }
+
+  /// Name, MiB, whether it is slow, and the first bytes.
+  private typealias Disk = (name: String, size: Int, isSlow: Bool, start: [UInt8])
 
   /// How many disks a guest of the suite has.
   static let ownDisks = raceDisks.count
@@ -183,20 +198,19 @@ public struct GuestRun: Sendable {
     if case .oneShot = payload {
       return Self.raceDisks.filter { Part(rawValue: $0.name).map(leftOut.contains) != true }
     }
-    return [("swap", SwapDisk.size >> 20, nil, SwapDisk.header), ("scratch", 16, nil, [])]
+    return [("swap", SwapDisk.size >> 20, false, SwapDisk.header), ("scratch", 16, false, [])]
   }
 
   /// The disk that guests race on, in words: a rate of loss measured on another says nothing of it.
-  static let raceDisk: String = {
-    let disk = raceDisks[0]
-    return "virtio, \(disk.size) MiB, \(disk.rate.map { "\($0) I/Os a second" } ?? "not throttled")"
-  }()
+  static func raceDisk(depth: Int) -> String { "virtio, \(raceDisks[0].size) MiB, \(Rate(depth: depth))" }
 
   /// The options of QEMU after the program's name.
   private func options(_ folder: ScratchFolder, _ accelerator: Accelerator) -> [String] {
-    let formatted: [Disk] = disks.flatMap(\.images).map { ($0, 0, nil, []) }
-    let disks = (plainDisks + formatted).flatMap { name, _, rate, _ in
-      let throttle = rate.map { ",throttling.iops-read=\($0),throttling.iops-write=\($0)" } ?? ""
+    let formatted: [Disk] = disks.flatMap(\.images).map { ($0, 0, false, []) }
+    let rate = Rate(depth: depth)
+    let slow = ",throttling.bps-read=\(rate.read),throttling.iops-write=\(rate.write)"
+    let disks = (plainDisks + formatted).flatMap { name, _, isSlow, _ in
+      let throttle = isSlow ? slow : ""
       return [
         "-drive", "file=\(folder.appending(name)),format=raw,if=none,id=\(name),cache=unsafe\(throttle)",
         "-device", "virtio-blk-\(machine.bus),drive=\(name)",

@@ -110,6 +110,7 @@ public struct GuestSession: Sendable {
         kernel: kernel, initExecutable: executable, plan: guestPlan.text, modules: modules,
         accelerator: accelerator, timeout: timeout, silence: silence, qemu: qemu ?? "qemu-system-x86_64")
       run.leftOut = leftOut
+      run.depth = plan.depth
       run.disks = FileSystemDisk.disks(of: cases, after: GuestRun.ownDisks)
       run.modules += run.disks.flatMap(\.disk.modules)
       return (run, nil)

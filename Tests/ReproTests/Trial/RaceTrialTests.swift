@@ -16,9 +16,10 @@ struct RaceTrialTests {
 
   /// - Parameters:
   ///   - hazard: gets the target; the I/O is back only after it has released that.
-  ///   - window: where the offset between the two is drawn from.
+  ///   - steering: where the offset between the two is drawn from.
   private func trial(
-    _ number: Int = 0, isBuffered: Bool = false, window: RaceWindow = RaceWindow(io: 1, hazard: 1),
+    _ number: Int = 0, isBuffered: Bool = false,
+    steering: RaceSteering = RaceSteering(),
     deliver: @escaping Deliver = MemoryEngine.right, views: [View] = [], viewsHold: Bool = false,
     _ hazard: @escaping @Sendable (MemoryTarget, PagesUnderIO) throws(KernelError) -> Void
   ) throws -> TrialRecord {
@@ -39,7 +40,7 @@ struct RaceTrialTests {
     defer { bench.close() }
     let storer = try Storer()
     defer { storer.stop() }
-    var race = Race(one, bench: bench, storer: storer, seed: 1, window: window)
+    var race = Race(one, bench: bench, storer: storer, seed: 1, steering)
     return try race.run(number)
   }
 
@@ -96,9 +97,12 @@ struct RaceTrialTests {
   /// Which one it is depends on which thread was there first; both are drawn.
   @Test("hazard and store within the I/O are in flight, or entering if the I/O was issued under the hazard")
   func overlapping() throws {
-    let windows = [RaceWindow(io: 5_000_000, hazard: 0), RaceWindow(io: 1, hazard: 5_000_000)]
+    let windows = [
+      RaceSteering(io: 5_000_000),
+      RaceSteering(hazard: 5_000_000),
+    ]
     for number in 0..<8 {
-      let record = try trial(number, window: windows[number % 2], deliver: Self.last, Self.meets)
+      let record = try trial(number, steering: windows[number % 2], deliver: Self.last, Self.meets)
       #expect(record.inFlight + record.entering == 1, "\(record.timeline)")
       #expect(record.overlap == (record.inFlight == 1 ? .inside : .acrossStart))
       #expect(!record.isLoss && record.guards == (record.inFlight == 1 ? ["told-holds": 1] : [:]))

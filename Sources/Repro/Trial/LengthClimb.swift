@@ -1,0 +1,134 @@
+/// Climbs to the length of I/O that brings most exposures a second: longer I/O gives the hazard more room,
+/// and takes longer. Surveys some of the lengths first, since short I/O that a hazard now and then just fits into
+/// looks no better from its neighbours; then tries the neighbours of the best one known, less and less often.
+struct LengthClimb: Sendable {
+  /// What a length is judged by.
+  private struct Epoch {
+    var trials = 0
+    var exposures = 0
+    var seconds = 0.0
+
+    /// Trials that only show how it is to be aimed at the length.
+    static let unused = 3
+
+    mutating func add(_ exposed: Int, _ lasting: Double) {
+      trials += 1
+      if trials <= Self.unused { return }
+      exposures += exposed
+      seconds += lasting
+    }
+
+    /// Exposures a second, once there are enough trials to say.
+    var score: Double? {
+      let counted = trials - Self.unused
+      let isSlow = counted >= 5 && seconds >= 0.15
+      let isEnough =
+        counted >= 24 || counted >= 8 && seconds >= 0.3 || exposures == 0 && (counted >= 12 || isSlow)
+      return isEnough ? Double(exposures) / max(seconds, 1e-9) : nil
+    }
+  }
+
+  /// A neighbour must be better by this factor.
+  private static let gain = 1.15
+  private static let longestRest = 64
+
+  /// Of the survey, each is so many further than the one before: four to six times as long.
+  private static let stride = 4
+  /// The survey ends at a length that brings less than this share of the best one.
+  private static let hopeless = 0.5
+
+  private let lengths: [Int]
+  private var isSurveying: Bool
+  private var index = 0
+  /// The best one known, and its exposures a second.
+  private var home = 0
+  private var homeScore: Double?
+  private var direction = 1
+  /// Directions that were tried from home in vain.
+  private var failures = 0
+  /// Epochs to stay at home before neighbours are tried again.
+  private var rest = 0
+  private var nextRest = 4
+  private var epoch = Epoch()
+
+  /// - Parameter lengths: ascending, at least one; it begins with the first.
+  init(_ lengths: [Int]) {
+    self.lengths = lengths
+    isSurveying = lengths.count > Self.stride
+  }
+
+  /// From `shortest` to `longest` in whole pages, each half of one or a third longer than the one before.
+  init(from shortest: Int, to longest: Int) {
+    var lengths = [shortest]
+    var octave = 2 * shortest
+    while octave < longest {
+      lengths += [octave, octave / 2 * 3].filter { $0 < longest }
+      octave *= 2
+    }
+    if shortest < longest { lengths.append(longest) }
+    self.init(lengths)
+  }
+
+  /// The length of the next trial.
+  var length: Int { lengths[index] }
+
+  /// Learns what a trial of ``length`` brought.
+  /// - Parameters:
+  ///   - exposures: pages.
+  ///   - seconds: of the whole trial.
+  mutating func learn(exposures: Int, seconds: Double) {
+    epoch.add(exposures, seconds)
+    guard let score = epoch.score else { return }
+    epoch = Epoch()
+    if isSurveying { survey(score) } else if index == home { settle(score) } else { compare(score) }
+  }
+
+  private mutating func survey(_ score: Double) {
+    if score >= homeScore ?? 0 {
+      home = index
+      homeScore = score
+    }
+    index += Self.stride
+    if score < Self.hopeless * (homeScore ?? 0) || !lengths.indices.contains(index) {
+      isSurveying = false
+      index = home
+    }
+  }
+
+  private mutating func settle(_ score: Double) {
+    homeScore = homeScore.map { ($0 + score) / 2 } ?? score
+    if score == 0, homeScore == 0 {
+      // Nothing to climb by: much longer ones until something is hit.
+      home = (home + min(2, lengths.count - 1)) % lengths.count
+      index = home
+      homeScore = nil
+    } else if rest > 0 {
+      rest -= 1
+    } else {
+      tryNeighbour()
+    }
+  }
+
+  private mutating func compare(_ score: Double) {
+    if score > Self.gain * (homeScore ?? 0) {
+      home = index
+      homeScore = score
+      failures = 0
+      nextRest = 4
+      if lengths.indices.contains(home + direction) { index = home + direction }
+      return
+    }
+    index = home
+    direction = -direction
+    failures += 1
+    if failures < 2 { return }
+    failures = 0
+    rest = nextRest
+    nextRest = min(2 * nextRest, Self.longestRest)
+  }
+
+  private mutating func tryNeighbour() {
+    if !lengths.indices.contains(home + direction) { direction = -direction }
+    if lengths.indices.contains(home + direction) { index = home + direction }
+  }
+}
