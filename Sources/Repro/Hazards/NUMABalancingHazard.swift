@@ -110,8 +110,8 @@ final class NUMABalancingHazard: Hazard, Sendable {
     return times
   }
 
-  /// Where a look after reclaim left the page in the swap cache, 5.17 to 6.6 never unmap it: it is shared, by their
-  /// count of references (change_pte_range). The store after a fork lets the swap cache go.
+  /// A page that a look after reclaim left in the swap cache stays mapped on 6.1, as one with another reference does
+  /// (change_pte_range). The store after a fork lets the swap cache go.
   func actWithoutIO(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     let outcomes = try act(pages)
     if outcomes.allSatisfy(\.isApplied) { return outcomes }
