@@ -19,6 +19,12 @@ int ck_mount_from(const char *source, const char *type, const char *folder) {
   return 0;
 }
 
+int ck_mount_cgroup(const char *controller, const char *folder) {
+  mkdir(folder, 0755);
+  if (mount("cgroup", folder, "cgroup", 0, controller) < 0 && errno != EBUSY) return -errno;
+  return 0;
+}
+
 int ck_mount(const char *type, const char *folder) { return ck_mount_from(type, type, folder); }
 
 /* The Swift runtime reads /proc/self before main and aborts without it, so an init process has to

@@ -19,6 +19,9 @@ enum Guest {
       complain("mount \(folder)", ck_mount(type, folder))
     }
     mountIfKnown("cgroup2", "/sys/fs/cgroup")
+    if !Cgroup.unifiedMovesMemory {
+      complain("mount /dev/cpuset", ck_mount_cgroup(Cgroup.Controller.cpuset.rawValue, "/dev/cpuset"))
+    }
     mountIfKnown("debugfs", "/sys/kernel/debug")
     complain("bring lo up", ck_loopback_up())
     // What can't be undone may be done here: the next boot is a new machine.

@@ -60,6 +60,14 @@ struct JudgementTests {
     #expect(judge(scenario, verdict, on: version) == expected)
   }
 
+  @Test("where the kernel has no such feature, nothing can be lost; but a known loss is not disproved")
+  func lacking() {
+    let reason = "not in this kernel: UFFDIO_MOVE: boot Linux 6.8 or later"
+    #expect(judge("fork", .skipped, on: Self.good, reason: reason) == .expected)
+    #expect(judge("fork", .skipped, on: Self.bad, reason: reason) == .skipped)
+    #expect(judge("fork", .skipped, on: Self.good, reason: "run as root") == .skipped)
+  }
+
   @Test("a loss that no record accounts for is unexpected")
   func strangers() {
     #expect(judge("ksm", .corrupt, on: Self.bad) == .unexpected)

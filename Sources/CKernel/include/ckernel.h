@@ -194,6 +194,8 @@ void ck_tell_loss(void);
 int ck_mount(const char *type, const char *folder);
 /* The same of a disk. */
 int ck_mount_from(const char *source, const char *type, const char *folder);
+/* Mounts a hierarchy of control groups of version 1 with one controller on a folder that is made. */
+int ck_mount_cgroup(const char *controller, const char *folder);
 /* finit_module(2); -EEXIST when it is loaded already. */
 int ck_load_module(const char *path);
 /* ioctl(SIOCSIFFLAGS): brings the loopback interface up. */

@@ -29,8 +29,8 @@ public enum Judgement: String, Sendable, Codable, CaseIterable {
       case (.clean, .clean), (.clean, .possible): .expected
       case (.clean, .corrupt): .unexpected
       case (_, .unknown), (_, .possible): .unknown
-      // Where nothing asks a guard, nothing can be lost.
-      case (.skipped, .clean) where result.wasNotAsked: .expected
+      // Where nothing asks a guard, nothing can be lost; nor where the kernel does not have what would ask.
+      case (.skipped, .clean) where result.wasNotAsked || result.isNotInKernel: .expected
       case (.skipped, _): .skipped
       case (.inconclusive, _): .inconclusive
       }
@@ -51,6 +51,9 @@ extension CaseResult {
   /// Whether the hazard acted and led to nothing that a guard could have been asked about.
   var wasNotAsked: Bool { verdict == .skipped && reason?.hasPrefix("not asked:") == true }
 
+  /// Whether the kernel does not have the feature that the case is about.
+  var isNotInKernel: Bool { verdict == .skipped && reason?.hasPrefix(Need.lackMark) == true }
+
   /// How the case's I/O takes hold of memory, also when it never got that far.
   private var usualPath: IOPath {
     if EngineKind.named(`case`.engine)?.traits.contains(.registers) == true { return .pin }
@@ -70,6 +73,8 @@ extension CaseResult {
     let judgement = Judgement(self, on: version, by: catalogue)
     switch (judgement, expectation(on: version, by: catalogue)) {
     case (.expected, .possible) where verdict == .clean: return nil
+    case (.expected, .clean) where isNotInKernel:
+      return "\(`case`) does not run on \(kernel), where nothing can be lost by it: \(reason ?? "")"
     case (.expected, .corrupt(let bugs)), (.expected, .possible(let bugs)):
       let names = bugs.map(\.id).joined(separator: ", ")
       return "known: \(`case`) lost data, as the catalogue has it for \(kernel)"
@@ -135,7 +140,7 @@ package final class Appraisal: Observer {
       "compared with the catalogue: " + (counts.isEmpty ? "nothing" : counts.joined(separator: ", "))
     // What is missing on a machine is among the report's reasons already.
     let remarks = zip(results, judgements).compactMap { result, judgement in
-      judgement == .skipped ? nil : result.remark(on: kernel)
+      judgement == .skipped || result.isNotInKernel ? nil : result.remark(on: kernel)
     }
     return remarks + [whole]
   }

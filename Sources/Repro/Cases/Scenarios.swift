@@ -164,7 +164,7 @@ extension Scenario {
     ) { _ throws(KernelError) in MigratePagesHazard() },
     Scenario(
       "cpuset-mems", "the process's cgroup is told to use another NUMA node", drawing: CpusetHazard.drawing,
-      guards: [.migrationCounts], needs: [.twoNodes, .pageFrames, .cpusetCgroup],
+      guards: [.migrationCounts], needs: [.twoNodes, .pageFrames, .movingCpuset],
       settings: CpusetHazard.settings,
       withoutC: "it needs a cgroup of its own, and makes none"
     ) { _ throws(KernelError) in try CpusetHazard() },

@@ -1,7 +1,8 @@
 import Glibc
 
 /// Reclaim by the limit of the memory cgroup that the page is charged to: what a container meets that outgrows
-/// its memory. The page takes the way of ``PageoutHazard``, but the kernel chooses it.
+/// its memory. Where the kernel has `memory.reclaim` it is asked by that, which goes the limit's way without its
+/// penalties (``Cgroup/reclaim()``). The page takes the way of ``PageoutHazard``, but the kernel chooses it.
 /// See ``drawing``.
 /// The guards are those of MADV_PAGEOUT; without any, the loss is `cow-swap`'s.
 enum CgroupReclaimHazard {

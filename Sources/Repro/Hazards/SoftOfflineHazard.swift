@@ -42,7 +42,7 @@ extension Need {
     if madvise(nil, 0, SoftOfflineHazard.softOffline) != 0 {
       return errno == EPERM
         ? "MADV_SOFT_OFFLINE is not allowed: run as root (CAP_SYS_ADMIN)"
-        : "the kernel has no MADV_SOFT_OFFLINE: build it with CONFIG_MEMORY_FAILURE=y"
+        : lack("MADV_SOFT_OFFLINE", "build it with CONFIG_MEMORY_FAILURE=y")
     }
     return OwnMachine.isOurs
       ? nil : "it takes frames out of use until the next boot: run it in a guest (repro vm)"

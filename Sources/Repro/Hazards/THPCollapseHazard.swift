@@ -80,6 +80,6 @@ extension Need {
   static let madviseCollapse = Need("MADV_COLLAPSE") {
     // Nothing to collapse in no bytes, but the advice is looked at first.
     madvise(nil, 0, THPCollapseHazard.collapse) == 0
-      ? nil : "the kernel has no MADV_COLLAPSE: boot Linux 6.1 or later with CONFIG_TRANSPARENT_HUGEPAGE=y"
+      ? nil : lack("MADV_COLLAPSE", "boot Linux 6.1 or later with CONFIG_TRANSPARENT_HUGEPAGE=y")
   }
 }

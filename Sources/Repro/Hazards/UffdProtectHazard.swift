@@ -118,7 +118,11 @@ extension Need {
       let result = ck_uffd_register(uffd, page, kernelPageSize)
       return result < 0 ? result : ck_uffd_move(uffd, page, page + kernelPageSize, kernelPageSize)
     }
-    return works == 0 ? nil : "the kernel has no UFFDIO_MOVE: boot Linux 6.8 or later"
+    if works == 0 { return nil }
+    // userfaultfd_ioctl says so of requests that it does not know.
+    return works == -EINVAL
+      ? lack("UFFDIO_MOVE", "boot Linux 6.8 or later")
+      : "UFFDIO_MOVE of a fresh page fails" + (works.map { ": errno \(-$0)" } ?? "")
   }
 
   private static func onFreshPage(

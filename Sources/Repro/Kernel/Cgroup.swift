@@ -83,6 +83,13 @@ public struct Cgroup: Sendable, Equatable {
     return version1
   }
 
+  /// Whether a change of version 2's cpuset.mems moves what is there already: since 5.16 (ee9707e8593d).
+  public static var unifiedMovesMemory: Bool {
+    let release = (try? KernelFile.read("/proc/sys/kernel/osrelease")) ?? ""
+    let numbers = release.split(whereSeparator: { !$0.isNumber }).prefix(2).compactMap { Int($0) }
+    return !numbers.lexicographicallyPrecedes([5, 16])
+  }
+
   // MARK: Making and removing
 
   /// Makes the group; what its controller must be told before a process may enter is told.
@@ -132,17 +139,27 @@ public struct Cgroup: Sendable, Equatable {
     try KernelFile.write("\(path)/\(file)", text)
   }
 
-  /// Takes all memory that is charged to the group, as far as the kernel can, by its limit: which must be
-  /// nothing for a moment. Version 2's `memory.high` reclaims at once and kills nobody (mm/memcontrol.c,
-  /// memory_high_write); version 1's limit is not lowered if it can't be met.
+  /// Takes all memory that is charged to the group, as far as the kernel can. Version 2's `memory.reclaim` (5.19,
+  /// 94968384dde1) goes the way that a limit goes, and lowers none: who is above `memory.high` when a call returns
+  /// sleeps for up to two seconds (mem_cgroup_handle_over_high). Without it, by a limit that is nothing for a moment:
+  /// `memory.high` reclaims at once and kills nobody (memory_high_write); version 1's is not lowered if it can't be met.
   func reclaim() throws(KernelError) {
-    let (file, none) = hierarchy.isUnified ? ("memory.high", "max") : ("memory.limit_in_bytes", "-1")
-    do throws(KernelError) {
-      try write(file, "0")
-    } catch {
-      guard [.resourceBusy, .interrupted].contains(error.errno) else { throw error }
+    if hierarchy.isUnified, access("\(path)/memory.reclaim", W_OK) == 0 {
+      // It is told when less could be taken, as where a page is held: what became of which is pagemap's to say.
+      let all = try read("memory.current")
+      return try write("memory.reclaim", all, tolerating: [.resourceTemporarilyUnavailable])
     }
+    let (file, none) = hierarchy.isUnified ? ("memory.high", "max") : ("memory.limit_in_bytes", "-1")
+    try write(file, "0", tolerating: [.resourceBusy])
     try write(file, none)
+  }
+
+  private func write(_ file: String, _ text: String, tolerating: Set<Errno>) throws(KernelError) {
+    do throws(KernelError) {
+      try write(file, text)
+    } catch {
+      guard error.errno == .interrupted || tolerating.contains(error.errno) else { throw error }
+    }
   }
 
   /// What /proc/kpagecgroup says of frames that are charged to the group.

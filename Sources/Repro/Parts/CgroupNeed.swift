@@ -5,6 +5,14 @@ extension Need {
   static let memoryCgroup = cgroup(.memory, option: "CONFIG_MEMCG")
   /// The same with the cpuset controller.
   static let cpusetCgroup = cgroup(.cpuset, option: "CONFIG_CPUSETS")
+  /// The same, where a change of nodes moves the memory that is there.
+  static let movingCpuset = Need("a cpuset cgroup that moves memory") {
+    if let missing = cpusetCgroup.missing() { return missing }
+    return Cgroup.hierarchy(of: .cpuset)?.isUnified == false || Cgroup.unifiedMovesMemory
+      ? nil
+      : lack(
+        "a cpuset of version 2 that moves memory", "mount -t cgroup -o cpuset, or boot Linux 5.16 or later")
+  }
 
   private static func cgroup(_ controller: Cgroup.Controller, option: String) -> Need {
     Need("a \(controller.rawValue) cgroup") {

@@ -21,6 +21,11 @@ public struct Need: Sendable, Equatable {
 }
 
 extension Need {
+  /// What is missing where the running kernel does not have a feature, and nothing here was to provide it.
+  static func lack(_ feature: String, _ remedy: String) -> String { "\(lackMark) \(feature): \(remedy)" }
+  /// How the reason of a case begins that the kernel has no feature for.
+  static let lackMark = "not in this kernel:"
+
   /// What is missing for writing to the file of /proc or /sys at `path`: `absent` where it is not there.
   static func writable(_ path: String, or absent: String) -> String? {
     if access(path, F_OK) != 0 { return absent }
