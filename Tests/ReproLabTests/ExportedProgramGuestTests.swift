@@ -55,9 +55,11 @@ struct ExportedProgramGuestTests {
     }
   }
 
-  @Test("a raced program loses where the staged one does; elsewhere it is clean", arguments: ["6.1", "7.2"])
-  func race(kernel: String) async throws {
-    let machine = try #require(Architecture.named("x86-64"))
+  @Test(
+    "a raced program loses where the staged one does, on other architectures too; elsewhere it is clean",
+    arguments: ["x86-64", "arm64", "ppc64le"], ["6.1", "7.2"])
+  func race(architecture: String, kernel: String) async throws {
+    let machine = try #require(Architecture.named(architecture))
     let source = try CExport(try #require(CaseName("fork.pread.scratch.race"))).source
     let programs = try await ExportedPrograms.compile([.init(name: "race", text: source)], for: machine)
     let found = try await KernelSource(parsing: kernel, profiles: machine.kernels).resolve(for: machine)

@@ -30,12 +30,20 @@ struct PortabilityTests {
       return "the number of a system call"
     }
     if line.contains(/(?i)page\w*\s*[=:*\/%]+\s*(4096|0x1000)\b/) { return "a size of pages" }
-    if line.contains(/\b(4096|0x1000)\s*\*\s*page|<<\s*12\b|>>\s*12\b/) { return "a size of pages" }
+    if line.contains(/\b(4096|0x1000)\s*\*\s*page|<<\s*12\b|>>\s*12\b|[\/%]\s*(4096|0x1000)\b/) {
+      return "a size of pages"
+    }
+    if line.contains(/\bPAGE_S(IZE|HIFT)\b/) { return "a size of pages that the compiler knows" }
     if line.contains(/\bSYS_\w+(\s*:\s*\w+)?\s*=\s*\d/) { return "the number of a system call" }
     if line.contains(/[&|]\s*~?\s*\(?\s*(4095|0x0*fff)\b|\b(4096|0x1000)\s*-\s*1\b/) {
       return "a mask of pages"
     }
-    if line.contains(/\basm\b|\b__(x86_64|aarch64|amd64)__\b|#if\s+arch\(/) { return "one architecture" }
+    if line.contains(/\b(__)?asm(__)?\b|\b__(x86_64|i386|aarch64|amd64)(__)?\b|#if\s+!?arch\(/) {
+      return "one architecture"
+    }
+    if line.contains(/\b\w*(immintrin|x86intrin)\b|\b__builtin_ia32_|\b_mm\d*_|\b__rdtsc\b/) {
+      return "one architecture"
+    }
     return nil
   }
 
@@ -61,6 +69,9 @@ struct PortabilityTests {
       "syscall(323, flags)", "#define SYS_userfaultfd 323", "let pageSize = 4096", "count / page * 4096",
       "address >> 12", "offset = page << 12", "asm volatile(\"\")", "#if arch(x86_64)", "#ifdef __x86_64__",
       "let SYS_memfd_create: Int = 319", "address & ~4095", "address & 0xfff", "start & ~(4096 - 1)",
+      "let frame = address / 4096", "offset % 0x1000", "x / PAGE_SIZE", "__asm__ volatile (\"pause\")",
+      "#if !arch(arm64)", "#include <immintrin.h>", "__builtin_ia32_pause();", "_mm_pause();",
+      "#if defined(__i386__)",
     ])
   func fires(line: String) { #expect(Self.offence(in: line) != nil) }
 
