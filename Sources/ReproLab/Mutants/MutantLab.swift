@@ -6,6 +6,8 @@ import Repro
 public struct MutantLab: Sendable {
   /// The base kernel's own place among the mutations.
   public static let baseID = "base"
+  /// The same kernel, with the cases that are raced.
+  static let racesID = "base-races"
 
   private let build: KernelBuild
   private let lock: FileLock
@@ -99,7 +101,10 @@ public struct MutantLab: Sendable {
     _ subjects: [MutantSubject], progress: (String) -> Void
   ) async throws -> [String: Result<Kernel, LabError>] {
     var images: [(subject: MutantSubject, image: KernelBuild.Image)] = []
-    for subject in subjects { images.append((subject, try build.image(subject.id, subject.edits))) }
+    for subject in subjects {
+      let id = subject.edits.isEmpty ? Self.baseID : subject.id
+      images.append((subject, try build.image(id, subject.edits)))
+    }
     // The base first: whoever builds the rest does it in its objects.
     let base = try build.image(Self.baseID, [])
     let missing = images.map(\.image).filter { !$0.isBuilt && $0.id != Self.baseID }
@@ -127,7 +132,7 @@ public struct MutantLab: Sendable {
     var kernels: [String: Result<Kernel, LabError>] = [:]
     for (subject, image) in images {
       kernels[subject.id] =
-        try failures[subject.id].map { .failure($0) }
+        try failures[image.id].map { .failure($0) }
         ?? .success(Kernel(name: subject.id, image: image.path))
     }
     return kernels

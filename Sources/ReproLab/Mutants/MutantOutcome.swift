@@ -61,6 +61,9 @@ public struct MutantOutcome: Sendable, Codable, Equatable {
   /// Those that lost data.
   var lost: [CaseResult] { results.filter { $0.role == .hazard && $0.verdict == .corrupt } }
 
+  /// Those, and the cases of lanes whose negative control lost data.
+  var losses: [CaseResult] { lost + results.filter(\.isLostByControl) }
+
   /// Lines of JSON, one an outcome.
   public static func lines(_ outcomes: [MutantOutcome]) throws -> String {
     let encoder = JSONEncoder()

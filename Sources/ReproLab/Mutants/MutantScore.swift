@@ -72,8 +72,16 @@ public struct MutantScore: Sendable {
   public func fate(_ mutation: Mutation) -> Fate {
     guard !mutation.cases.isEmpty, let outcome = outcomes[mutation.id] else { return .missing }
     if mutation.kind == .fix { return mending(mutation, outcome) }
-    if let wide = outcomes[mutation.id + "-base"], !wide.lost.isEmpty { return .baseLoses }
+    if let own = outcomes[mutation.id + "-base"], !own.losses.isEmpty { return .baseLoses }
     if !finders(mutation).isEmpty { return .killed }
+    let unasked = outcome.losses.first { loss in
+      mutation.cases.contains(loss.case) && baseResult(mutation, loss.case)?.verdict != .corrupt
+        && baseResult(mutation, loss.case)?.isLostByControl != true
+    }
+    if let unasked {
+      let verdict = baseResult(mutation, unasked.case)?.verdict.rawValue ?? "not run"
+      return .broken("\(unasked.case) lost data, but on the base it is \(verdict)")
+    }
     if let complaint = outcome.complaint { return .asserted(complaint) }
     if let failure = outcome.failure { return .broken(failure) }
     let undecided = mutation.cases.filter { outcome.result($0)?.verdict == .error }
@@ -95,13 +103,17 @@ public struct MutantScore: Sendable {
     return .mended
   }
 
-  /// The results that found a mutation: they lost data, or their lane's negative control did, and on the base
-  /// neither was so.
+  /// The results that found a mutation: they lost data, or their lane's negative control did, and the base was clean
+  /// in the same case. Where the base was not asked, or could not answer, a loss shows nothing of the guard.
   func finders(_ mutation: Mutation) -> [CaseResult] {
-    guard let outcome = outcomes[mutation.id] else { return [] }
-    return (outcome.lost + outcome.results.filter(\.isLostByControl)).filter { result in
-      base?.result(result.case).map { $0.verdict != .corrupt && !$0.isLostByControl } ?? true
-    }
+    outcomes[mutation.id].map { outcome in
+      outcome.losses.filter { baseResult(mutation, $0.case)?.verdict == .clean }
+    } ?? []
+  }
+
+  /// What the base that goes with a mutation says in a case: the one with its window and depth, if it has such.
+  private func baseResult(_ mutation: Mutation, _ name: CaseName) -> CaseResult? {
+    outcomes[mutation.baseID(for: name)]?.result(name)
   }
 
   /// Whether a fate is what the record expects.

@@ -6,11 +6,19 @@ extension Mutation {
   public var hash: String {
     TextHash.of((widening + edits).flatMap { [$0.file, $0.function, $0.find, $0.replace] })
   }
+
+  /// Whether its cases mean something else than the common base's: then that runs once more, as they do.
+  var hasOwnBase: Bool { !widening.isEmpty || depth != 1 }
+
+  /// The ``MutantSubject/id`` of the base that must be clean in one of its cases, in that schedule.
+  func baseID(for name: CaseName) -> String {
+    hasOwnBase ? id + "-base" : name.schedule == .staged ? MutantLab.baseID : MutantLab.racesID
+  }
 }
 
 /// One kernel that is to be run: the base, a mutation, or the base with a mutation's wider window.
 public struct MutantSubject: Sendable {
-  /// `base`, a mutation's id, or that with `-base`.
+  /// `base`, `base-races`, a mutation's id, or that with `-base`.
   public let id: String
   /// What its source differs by.
   let edits: [Mutation.Edit]
@@ -18,8 +26,8 @@ public struct MutantSubject: Sendable {
   let hash: String
   /// What is run on it.
   let cases: [CaseName]
-  /// Whether any of that is a race.
-  public var isRaced: Bool { cases.contains { $0.schedule == .race } }
+  /// Whether any of that is a race, or runs free.
+  public var isRaced: Bool { cases.contains { $0.schedule != .staged } }
   private let depth: Int
   private let trials: Int
   /// Whether one loss is enough.
@@ -29,7 +37,8 @@ public struct MutantSubject: Sendable {
   private static let seconds = 30.0
   private static let baseTrials = 20
 
-  /// What must be run for some mutations: the base with all their cases and the standard ones, and each of them.
+  /// What must be run for some mutations: the base with all their staged cases and the standard ones, the base with
+  /// what is raced, and each of them; those with a window or a depth of their own with a base of their own.
   /// - Parameter runsAll: each kernel gets all that the base gets.
   public static func all(_ mutations: [Mutation], runsAll: Bool) -> [MutantSubject] {
     var usual: [CaseName] = []
@@ -40,7 +49,16 @@ public struct MutantSubject: Sendable {
     let base = MutantSubject(
       id: MutantLab.baseID, edits: [], hash: "", cases: usual, depth: 1, trials: baseTrials,
       stopsAtLoss: false)
-    return [base]
+    let shared = mutations.filter { !$0.hasOwnBase }
+    var raced: [CaseName] = []
+    for name in shared.flatMap(\.cases) where name.schedule != .staged && !raced.contains(name) {
+      raced.append(name)
+    }
+    let races = MutantSubject(
+      id: MutantLab.racesID, edits: [], hash: "", cases: raced, depth: 1,
+      trials: shared.filter { $0.cases.contains { $0.schedule != .staged } }.map(\.trials).max() ?? 1,
+      stopsAtLoss: false)
+    return [base, races].filter { !$0.cases.isEmpty }
       + mutations.flatMap { mutation in
         let own = mutation.cases + (runsAll ? usual.filter { !mutation.cases.contains($0) } : [])
         func subject(_ suffix: String, _ edits: [Mutation.Edit]) -> MutantSubject {
@@ -49,7 +67,7 @@ public struct MutantSubject: Sendable {
             trials: mutation.trials, stopsAtLoss: suffix.isEmpty && mutation.kind == .mutant)
         }
         let mutant = subject("", mutation.widening + mutation.edits)
-        return mutation.widening.isEmpty ? [mutant] : [subject("-base", mutation.widening), mutant]
+        return mutation.hasOwnBase ? [subject("-base", mutation.widening), mutant] : [mutant]
       }.filter { !$0.cases.isEmpty }
   }
 

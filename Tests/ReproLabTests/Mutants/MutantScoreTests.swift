@@ -44,6 +44,49 @@ struct MutantScoreTests {
     #expect(fate(mutation, [base, control]) == .killed)
   }
 
+  @Test("a loss is no proof where the base was not clean in the same case, in the same schedule")
+  func noCleanBase() {
+    let mutation = Self.mutation("m")
+    let lost = Self.outcome("m", .corrupt)
+    for verdict in [Verdict.skipped, .inconclusive, .error] {
+      #expect(
+        fate(mutation, [Self.outcome("base", verdict), lost])
+          == .broken("ksm.pread.staged lost data, but on the base it is \(verdict.rawValue)"))
+    }
+    #expect(
+      fate(mutation, [Self.outcome("base", .clean, "mprotect"), lost])
+        == .broken("ksm.pread.staged lost data, but on the base it is not run"))
+    let race = CaseName("fork.pread.race")!
+    let raced = Self.mutation("m", cases: [race])
+    func outcome(_ id: String, _ verdict: Verdict) -> MutantOutcome {
+      var outcome = Self.outcome(id, verdict)
+      outcome.results[0].case = race
+      return outcome
+    }
+    let loses = outcome("m", .corrupt)
+    #expect(fate(raced, [outcome("base-races", .clean), loses]) == .killed)
+    #expect(fate(raced, [outcome("base-races", .corrupt), loses]) == .survived)
+    #expect(
+      fate(raced, [outcome("base", .clean), loses])
+        == .broken("fork.pread.race lost data, but on the base it is not run"))
+  }
+
+  @Test("a depth or a window of its own has a base of its own, and races have one in common")
+  func subjects() throws {
+    var deep = Self.mutation("deep", cases: [CaseName("fork.pread.race")!])
+    deep.depth = 2
+    let raced = Self.mutation("raced", cases: [CaseName("fork.pread.race")!])
+    let wide = Self.mutation("wide", widens: true)
+    let subjects = MutantSubject.all([deep, raced, wide, Self.mutation("m")], runsAll: false)
+    #expect(
+      subjects.map(\.id)
+        == ["base", "base-races", "deep-base", "deep", "raced", "wide-base", "wide", "m"])
+    let races = try #require(subjects.first { $0.id == "base-races" })
+    #expect(races.cases.map(\.description) == ["fork.pread.race"] && races.isRaced && races.edits.isEmpty)
+    #expect(raced.baseID(for: raced.cases[0]) == "base-races")
+    #expect(deep.baseID(for: deep.cases[0]) == "deep-base")
+  }
+
   @Test("no loss is no proof when the kernel complained, died, or a case is an error")
   func apart() {
     let mutation = Self.mutation("m")
