@@ -69,9 +69,11 @@ public struct Plan: Sendable, Equatable {
     let trials = trialNumbers?.count ?? trials
     return switch schedule {
     case .staged:
+      // Some hazards take seconds a trial, and a few trials decide.
       CaseLimits(
-        trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 60 : 86_400),
-        losses: stopAfterLosses)
+        trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 5 : 86_400),
+        patientSeconds: time == nil && trials == nil ? max(60, patience) : nil,
+        exposures: minimumExposures(schedule), losses: stopAfterLosses)
     case .race, .free:
       CaseLimits(
         trials: trials ?? .max, seconds: time ?? (trials == nil ? schedule == .race ? 0.5 : 2 : 86_400),
