@@ -21,12 +21,11 @@ final class SwapInMoveHazard: Hazard, @unchecked Sendable {  // the trial's thre
     verify: the data, beside it the fill; and the second process has the fill: else FOREIGN, ZEROED, LEAK
     """
 
-  static let guards = [follows, .migrationCounts]
+  static let guards = [follows]
   private static let follows = Guard(
     "swap-cache-follows-migration",
     "the page was on swap for the reader when it was moved in the swap cache, and the read's fault found its bytes"
   )
-  let refusal: Guard? = .migrationCounts
   var viewsHoldInRaces: Bool { true }
 
   /// Which pages were still on swap here when the move began.
