@@ -33,12 +33,7 @@ struct CaseRunner {
         one, target, pattern: pattern, seed: plan.seed.value, patience: Self.patience, makeEngine: engine(one)
       )
       defer { free.close() }
-      var count = try repeated(limits, nil, afterTrial) { _ in try free.next() }
-      if let leak = try free.end(after: count.trials) {
-        count.add(leak)
-        _ = afterTrial(leak, count)
-      }
-      return count
+      return try repeated(limits, nil, afterTrial, end: free.end) { _ in try free.next() }
     }
   }
 
@@ -54,7 +49,7 @@ struct CaseRunner {
       one, target, depth: depth, shape: shape(one, target, depth), pattern: pattern,
       patience: Self.patience, makeEngine: engine(one))
     defer { staged.close() }
-    return try repeated(limits, numbers, afterTrial) { number in try staged.run(number) }
+    return try repeated(limits, numbers, afterTrial, end: staged.end) { number in try staged.run(number) }
   }
 
   private func runRace(
@@ -71,7 +66,7 @@ struct CaseRunner {
         pattern: pattern, patience: Self.patience, makeEngine: engine(one))
     }
     defer { race.close() }
-    return try repeated(limits, numbers, afterTrial) { number in try race.run(number) }
+    return try repeated(limits, numbers, afterTrial, end: race.end) { number in try race.run(number) }
   }
 
   /// The plan's shape, where memory and target have room for it.
@@ -99,9 +94,10 @@ struct CaseRunner {
     return { depth throws(KernelError) in try make(kind, depth) }
   }
 
+  /// - Parameter end: ends what the trials share, and gives the record of a leak, if there is one.
   private func repeated(
     _ limits: CaseLimits, _ numbers: [Int]?, _ afterTrial: (TrialRecord, CaseCount) -> Bool,
-    _ trial: (Int) throws -> TrialRecord
+    end: (_ trials: Int) throws -> TrialRecord?, _ trial: (Int) throws -> TrialRecord
   ) throws -> CaseCount {
     var count = CaseCount()
     let start = Clock.now
@@ -118,6 +114,10 @@ struct CaseRunner {
         count.evidence = error.description
         count.seconds = Double(Clock.now - start) / 1e9
       }
+    }
+    if let leak = try end(count.trials) {
+      count.add(leak)
+      _ = afterTrial(leak, count)
     }
     return count
   }

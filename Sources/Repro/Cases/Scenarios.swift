@@ -149,7 +149,7 @@ extension Scenario {
       steps: quietBeforehand, drawing: SwapInMoveHazard.drawing, guards: SwapInMoveHazard.guards,
       needs: [.twoNodes, .pageFrames, .swap], settings: Migration.settings + [.swap],
       memory: [.private, .swappable, .sharedOnSwap],
-      losses: [.lostRead, .torn, .stale, .foreign, .zeroed, .leakedToChild],
+      losses: [.lostRead, .torn, .stale, .foreign, .zeroed, .leakedToChild, .pagesLeaked],
       withoutC: "it needs memory that a child has brought back from swap, and programs make none"
     ) { depth throws(KernelError) in try SwapInMoveHazard(depth: depth) },
     Scenario(

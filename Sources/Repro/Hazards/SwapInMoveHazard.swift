@@ -30,6 +30,8 @@ final class SwapInMoveHazard: Hazard, @unchecked Sendable {  // the trial's thre
 
   /// Which pages were still on swap here when the move began.
   private var wereOut: [Bool] = []
+  /// Those of the second process's pages before and after the move, and of the reader's copies.
+  private(set) var framesHad: Set<UInt64> = []
   /// What the second process has, a page each.
   private let seen: AddressRange
 
@@ -44,6 +46,7 @@ final class SwapInMoveHazard: Hazard, @unchecked Sendable {  // the trial's thre
     wereOut = try pages.entries().map(\.isSwapped)
     _ = try Migration.move(pages, to: to, in: sharer)
     let after = try pages.entries(in: map)
+    framesHad.formUnion((before + after).compactMap(\.frame))
     let outcomes = Migration.outcomes(before, after, by: "move_pages") { "to node \(to[$0])" }
     return zip(outcomes, flags).map { outcome, flags in
       flags?.isSwapCache == true
@@ -54,6 +57,7 @@ final class SwapInMoveHazard: Hazard, @unchecked Sendable {  // the trial's thre
   /// What the second process has of the pages: never anything of the I/O, whose fault made the reader a copy.
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] {
     guard let sharer = pages.memory.sharer else { return [] }
+    framesHad.formUnion(try pages.entries().compactMap(\.frame))
     try AddressRange.map(seen.base, seen.length, MAP_PRIVATE | MAP_ANONYMOUS)
     let memory = open("/proc/\(sharer)/mem", O_RDONLY | O_CLOEXEC)
     if memory < 0 { throw .last("open the memory of process \(sharer)") }

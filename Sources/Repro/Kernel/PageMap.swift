@@ -59,10 +59,16 @@ struct PageFlags: Sendable, Equatable {
   func has(_ bit: Int) -> Bool { raw >> UInt64(bit) & 1 == 1 }
   /// What is there is not what is on disk or swap.
   var isDirty: Bool { has(4) }
+  /// The allocator has it, on a list of its own and not of one CPU.
+  var isFree: Bool { has(10) }
+  /// Some page table has it.
+  var isMapped: Bool { has(11) }
   var isAnonymous: Bool { has(12) }
   var isSwapCache: Bool { has(13) }
   /// Shared or anonymous memory that is to be kept: without it an anonymous page is dropped by reclaim.
   var isSwapBacked: Bool { has(14) }
+  /// First or other part of a larger page.
+  var isCompound: Bool { has(15) || has(16) }
   var isHugetlb: Bool { has(17) }
   var isKSM: Bool { has(21) }
   var isTransparentHuge: Bool { has(22) }

@@ -183,6 +183,4 @@ final class FileMemory: MappedMemory, Memory, @unchecked Sendable {
 extension PageFlags {
   /// KPF_WRITEBACK.
   fileprivate var isUnderWriteback: Bool { has(8) }
-  /// KPF_COMPOUND_HEAD or KPF_COMPOUND_TAIL.
-  fileprivate var isCompound: Bool { has(15) || has(16) }
 }

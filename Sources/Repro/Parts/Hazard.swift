@@ -58,6 +58,8 @@ protocol Hazard: AnyObject, Sendable {
   var replacesFrames: Bool { get }
   /// Whether another thread may store to the pages while the hazard acts.
   var toleratesStores: Bool { get }
+  /// Frames that the pages had in all trials so far, and that nobody may have once the memory is given back.
+  var framesHad: Set<UInt64> { get }
   /// Whether it acts on all pages of the process whichever it is given, as fork does.
   var concernsProcess: Bool { get }
   /// Whether it compares the pages with others that it made like them: only pages that nobody stores to will do.
@@ -75,6 +77,7 @@ extension Hazard {
   var givesUp: Bool { false }
   var replacesFrames: Bool { false }
   var toleratesStores: Bool { true }
+  var framesHad: Set<UInt64> { [] }
   var concernsProcess: Bool { false }
   var needsTwins: Bool { false }
   var lossOnSecondLook: Damage.Kind? { nil }

@@ -174,16 +174,9 @@ final class Free {
   func end(after reads: Int) throws -> TrialRecord? {
     close()
     guard let left = try unownedPages(), left > max(Self.strayPages, reads / 2) else { return nil }
-    let judge = pages[0].judge
-    let found = "\(left) anonymous pages more than before are nobody's, after \(reads) reads"
-    return TrialRecord(
-      case: judge.caseName, trial: reads, inFlight: 1, lost: [0],
-      hazards: [.applied("all agents are gone, and the memory was given back")],
-      damage: [
-        Damage(
-          kind: .pagesLeaked, region: .untouched, look: .late, offset: 0, length: left * kernelPageSize,
-          expected: "", found: "", provenance: found)
-      ], isExplained: judge.scenario.losses.contains(.pagesLeaked), offset: 0, length: 0, timeline: [])
+    return pages[0].judge.leak(
+      left, after: reads, "\(left) anonymous pages more than before are nobody's, after \(reads) reads",
+      "all agents are gone, and the memory was given back")
   }
 
   /// What the reads came to, in the order of their ends.

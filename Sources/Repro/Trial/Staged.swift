@@ -58,6 +58,9 @@ final class Staged {
     if second?.isIdle == false { buffer.leak() }
   }
 
+  /// See ``Bench/end(after:)``.
+  func end(after trials: Int) throws -> TrialRecord? { try bench.end(after: trials) }
+
   /// Runs trial `number`.
   /// - Throws: KernelError or TrialError; then nothing is known of the kernel.
   func run(_ number: Int) throws -> TrialRecord {

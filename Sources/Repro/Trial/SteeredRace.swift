@@ -10,6 +10,9 @@ final class SteeredRace {
   private var race: Race
   /// What was learned of other lengths.
   private var learned: [Int: RaceSteering] = [:]
+  private var trials = 0
+  /// Of a length that was left.
+  private var leak: TrialRecord?
 
   /// - Parameters:
   ///   - lengths: bytes of a piece of I/O, the shortest and the longest.
@@ -35,6 +38,7 @@ final class SteeredRace {
   /// Runs trial `number`.
   /// - Throws: KernelError or TrialError; then nothing is known of the kernel.
   func run(_ number: Int) throws -> TrialRecord {
+    trials += 1
     let begin = Clock.now
     let record = try race.run(number)
     climb.learn(exposures: record.inFlight, seconds: Double(Clock.now - begin) / 1e9)
@@ -42,8 +46,12 @@ final class SteeredRace {
     return record
   }
 
+  /// See ``Bench/end(after:)``.
+  func end(after trials: Int) throws -> TrialRecord? { try leak ?? race.bench.end(after: trials) }
+
   private func change(to length: Int) throws {
     learned[race.length] = race.steering
+    leak = try leak ?? race.bench.end(after: trials)
     let steering = learned[length] ?? race.steering.forgettingLengths()
     close()
     race = try Self.race(one, seed, length, steering, makeBench)
