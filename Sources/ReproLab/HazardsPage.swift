@@ -37,11 +37,8 @@ public struct HazardsPage {
   private static let absent = """
     ## Not staged
 
-    - **uprobe registration**: the mapping must not be writable when it happens, which no buffer of a direct read is
-      unless its owner protects it meanwhile.
+    - **uprobe registration**: no scenario yet.
     - **migration of the page cache's pages under buffered reads**: no direct I/O takes part.
-    - **a direct read of a range under a direct write to it**: each sector may be the old or the new one, and which
-      is for the disk to say.
     """
 
   /// Which scenarios ask nothing on which memory, and why.
