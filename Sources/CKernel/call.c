@@ -64,16 +64,12 @@ int ck_thread(void) { return gettid(); }
 int ck_unshare_files(void) { return (int)answer(unshare(CLONE_FILES)); }
 
 static cpu_set_t cpus_before;
+static int spared;
 
 int ck_stay_on_cpu(void) {
   if (sched_getaffinity(0, sizeof cpus_before, &cpus_before) < 0) return -errno;
-  cpu_set_t here;
-  CPU_ZERO(&here);
-  CPU_SET(sched_getcpu(), &here);
-  return (int)answer(sched_setaffinity(0, sizeof here, &here));
+  return ck_run_on_cpu(sched_getcpu());
 }
-
-static int spared;
 
 int ck_spare_cpu(void) {
   if (sched_getaffinity(0, sizeof cpus_before, &cpus_before) < 0) return -errno;
@@ -83,12 +79,7 @@ int ck_spare_cpu(void) {
   return CPU_COUNT(&others) == 0 ? 0 : (int)answer(sched_setaffinity(0, sizeof others, &others));
 }
 
-int ck_stay_on_spared_cpu(void) {
-  cpu_set_t there;
-  CPU_ZERO(&there);
-  CPU_SET(spared, &there);
-  return (int)answer(sched_setaffinity(0, sizeof there, &there));
-}
+int ck_stay_on_spared_cpu(void) { return ck_run_on_cpu(spared); }
 
 /* No pause instruction: an emulator leaves its code for each and takes its one lock, which other CPUs' interrupts
  * wait for; a fork took 16 ms instead of one. */
@@ -106,10 +97,7 @@ int ck_go_to_other_cpu(void) {
   int here = sched_getcpu();
   for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
     if (cpu == here || !CPU_ISSET(cpu, &cpus_before)) continue;
-    cpu_set_t there;
-    CPU_ZERO(&there);
-    CPU_SET(cpu, &there);
-    return sched_setaffinity(0, sizeof there, &there) < 0 ? -errno : 0;
+    return ck_run_on_cpu(cpu);
   }
   return -ENODEV;
 }

@@ -203,14 +203,6 @@ public final class Campaign {
   }
 }
 
-extension KernelVersion {
-  /// The kernel that is running, as far as it tells.
-  static var running: KernelVersion? {
-    guard let release = try? KernelFile.read("/proc/sys/kernel/osrelease") else { return nil }
-    return KernelVersion(release: release, procVersion: try? KernelFile.read("/proc/version"))
-  }
-}
-
 extension RunStart {
   /// A run of `plan` on this machine.
   package init(_ plan: Plan, _ cases: [CaseName]) {

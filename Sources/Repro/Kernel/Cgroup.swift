@@ -85,9 +85,7 @@ public struct Cgroup: Sendable, Equatable {
 
   /// Whether a change of version 2's cpuset.mems moves what is there already: since 5.16 (ee9707e8593d).
   public static var unifiedMovesMemory: Bool {
-    let release = (try? KernelFile.read("/proc/sys/kernel/osrelease")) ?? ""
-    let numbers = release.split(whereSeparator: { !$0.isNumber }).prefix(2).compactMap { Int($0) }
-    return !numbers.lexicographicallyPrecedes([5, 16])
+    KernelVersion.running.map { $0 >= KernelVersion(5, 16) } ?? false
   }
 
   // MARK: Making and removing

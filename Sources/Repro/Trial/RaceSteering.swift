@@ -24,8 +24,8 @@ struct RaceSteering: Sendable {
   private static let averaged = 16.0
 
   /// How long an I/O takes, and a hazard with its store.
-  private(set) var io: Nanoseconds
-  private(set) var hazard: Nanoseconds
+  private var io: Nanoseconds
+  private var hazard: Nanoseconds
   private var seen = 0
   /// How much later than aimed the hazard started, against the I/O.
   private var lateness: Nanoseconds = 0

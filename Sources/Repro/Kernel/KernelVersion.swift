@@ -122,3 +122,11 @@ extension KernelVersion {
     return nil
   }
 }
+
+extension KernelVersion {
+  /// The kernel that is running, as far as it tells.
+  static var running: KernelVersion? {
+    guard let release = try? KernelFile.read("/proc/sys/kernel/osrelease") else { return nil }
+    return KernelVersion(release: release, procVersion: try? KernelFile.read("/proc/version"))
+  }
+}
