@@ -46,7 +46,7 @@ let package = Package(
     .target(
       name: "ReproLab",
       dependencies: [
-        "Repro", system, .product(name: "Subprocess", package: "swift-subprocess"),
+        "Repro", "CKernel", system, .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "Mustache", package: "swift-mustache"), .product(name: "GRDB", package: "GRDB.swift"),
       ],
       resources: [
@@ -76,7 +76,7 @@ let package = Package(
     .testTarget(
       name: "ReproTests", dependencies: ["Repro", "CKernel", "TestHost", system], swiftSettings: strict),
     .testTarget(
-      name: "ReproLabTests", dependencies: ["ReproLab", "Repro", "TestHost"], swiftSettings: strict),
+      name: "ReproLabTests", dependencies: ["ReproLab", "Repro", "CKernel", "TestHost"], swiftSettings: strict),
     .executableTarget(
       name: "Crasher", dependencies: ["Repro", "CKernel"], path: "Tests/Crasher", swiftSettings: strict),
     .testTarget(

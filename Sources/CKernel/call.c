@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/statfs.h>
@@ -23,6 +25,19 @@ int64_t ck_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int ck_await_readable(int fd, int64_t timeout_ns) {
+  struct pollfd waited = {fd, POLLIN, 0};
+  struct timespec left = {timeout_ns / 1000000000, timeout_ns % 1000000000};
+  int ready = ppoll(&waited, 1, timeout_ns < 0 ? NULL : &left, NULL);
+  return ready < 0 && errno != EINTR ? -errno : ready > 0;
+}
+
+long ck_peer_user(int socket) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? -errno : (long)peer.uid;
 }
 
 int ck_o_direct(void) { return O_DIRECT; }

@@ -44,6 +44,10 @@ enum {
 /* --- call.c: system calls --- */
 
 int64_t ck_now(void); /* CLOCK_MONOTONIC, nanoseconds */
+/* 1 once there is something to read, or its end; 0 when the time was over, or a signal came, first. Negative: no limit. */
+int ck_await_readable(int fd, int64_t timeout_ns);
+/* The user at the other end of a unix socket (unix(7), SO_PEERCRED). */
+long ck_peer_user(int socket);
 int ck_o_direct(void);
 int ck_o_tmpfile(void);
 ssize_t ck_preadv2(int fd, const struct iovec *parts, int count, int64_t offset);

@@ -6,7 +6,8 @@ public enum Event: Sendable, Equatable {
   case note(Note)
   /// The two controls of one lane.
   case control(ControlResult)
-  /// One trial: every staged one, and of a race every one that lost data.
+  /// One trial: every staged one, and of a race every one that lost data, most of them in brief
+  /// (``TrialRecord/lossesInFull``).
   case trial(TrialRecord)
   /// The verdict of one case.
   case result(CaseResult)

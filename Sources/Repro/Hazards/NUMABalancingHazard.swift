@@ -63,8 +63,6 @@ final class NUMABalancingHazard: Hazard, Sendable {
     try AddressRange.map(beside.base, beside.length, MAP_PRIVATE | MAP_ANONYMOUS)
     _ = madvise(beside.base, beside.length, MADV_NOHUGEPAGE)
     ck_store64(beside.base, 1)
-    // Pages that wait in this CPU's list for a place on the LRU can't move; this advice empties it first.
-    _ = madvise(beside.base, beside.length, MADV_COLD)
     try Self.move(beside.base, to: node)
 
     let moved = Mutex<Result<Int, KernelError>>(.success(0))
@@ -123,7 +121,11 @@ final class NUMABalancingHazard: Hazard, Sendable {
   private static func move(_ page: UnsafeMutableRawPointer, to node: CInt) throws(KernelError) {
     var address = Optional(page)
     var (target, status) = (node, CInt.min)
+    // Pages that wait in this CPU's list for a place on the LRU stay mapped and can't move, and before 5.18 one that
+    // was moved waits there, too; this advice empties the list first.
+    _ = madvise(page, kernelPageSize, MADV_COLD)
     try check(ck_move_pages(0, 1, &address, &target, &status), "move_pages")
+    _ = madvise(page, kernelPageSize, MADV_COLD)
   }
 
   /// A page that moved under I/O was not guarded.

@@ -1,6 +1,8 @@
 /// Climbs to the length of I/O that brings most exposures a second: longer I/O gives the hazard more room,
 /// and takes longer. Surveys some of the lengths first, since short I/O that a hazard now and then just fits into
-/// looks no better from its neighbours; then tries the neighbours of the best one known, less and less often.
+/// looks no better from its neighbours; then tries others from the best one known, near ones and far ones, less and
+/// less often: of many small steps none may show to be better, and the survey judged the first while aiming was
+/// still to be learned.
 struct LengthClimb: Sendable {
   /// What a length is judged by.
   private struct Epoch {
@@ -28,12 +30,13 @@ struct LengthClimb: Sendable {
     }
   }
 
-  /// A neighbour must be better by this factor.
+  /// Another must be better by this factor.
   private static let gain = 1.15
   private static let longestRest = 64
 
   /// Of the survey, each is so many further than the one before: four to six times as long.
   private static let stride = 4
+  private static let steps = [1, -1, stride, -stride]
   /// The survey ends at a length that brings less than this share of the best one.
   private static let hopeless = 0.5
 
@@ -43,10 +46,11 @@ struct LengthClimb: Sendable {
   /// The best one known, and its exposures a second.
   private var home = 0
   private var homeScore: Double?
-  private var direction = 1
-  /// Directions that were tried from home in vain.
+  /// Which of ``steps`` is tried next from home.
+  private var step = 0
+  /// Steps that were tried from home in vain.
   private var failures = 0
-  /// Epochs to stay at home before neighbours are tried again.
+  /// Epochs to stay at home before others are tried again.
   private var rest = 0
   private var nextRest = 4
   private var epoch = Epoch()
@@ -105,7 +109,7 @@ struct LengthClimb: Sendable {
     } else if rest > 0 {
       rest -= 1
     } else {
-      tryNeighbour()
+      tryAnother()
     }
   }
 
@@ -115,20 +119,26 @@ struct LengthClimb: Sendable {
       homeScore = score
       failures = 0
       nextRest = 4
-      if lengths.indices.contains(home + direction) { index = home + direction }
+      index = next
       return
     }
     index = home
-    direction = -direction
+    step = (step + 1) % Self.steps.count
     failures += 1
-    if failures < 2 { return }
+    if failures < Self.steps.count { return }
     failures = 0
     rest = nextRest
     nextRest = min(2 * nextRest, Self.longestRest)
   }
 
-  private mutating func tryNeighbour() {
-    if !lengths.indices.contains(home + direction) { direction = -direction }
-    if lengths.indices.contains(home + direction) { index = home + direction }
+  private mutating func tryAnother() {
+    for _ in Self.steps where next == home {
+      step = (step + 1) % Self.steps.count
+      failures += 1
+    }
+    index = next
   }
+
+  /// The end of the next step; far ones end with the lengths.
+  private var next: Int { min(max(0, home + Self.steps[step]), lengths.count - 1) }
 }

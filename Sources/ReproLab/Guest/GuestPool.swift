@@ -1,6 +1,8 @@
 import Repro
 
-/// Guests of several kernels with one plan, some at a time.
+/// Guests of several kernels with one plan, some at a time. Beside another guest a race has few exposures, so what a
+/// plan races has guests of its own, one after the other once all others are done; what a kernel's two said is one
+/// outcome.
 public struct GuestPool: Sendable {
   /// How a kernel's guest went, or why there was none.
   public typealias Outcome = Result<GuestSession.Outcome, any Error>
@@ -11,7 +13,7 @@ public struct GuestPool: Sendable {
 
   /// - Parameters:
   ///   - jobs: guests at a time.
-  ///   - onEvent: gets the events of each guest, with the place of its kernel in the list.
+  ///   - onEvent: gets the events of each kernel, with its place in the list, as those of one run.
   ///   - session: describes the guest of a kernel, by its place in the list.
   public init(
     jobs: Int, onEvent: @escaping @Sendable (_ index: Int, Event) -> Void = { _, _ in },
@@ -23,35 +25,96 @@ public struct GuestPool: Sendable {
   }
 
   /// Runs the guests of `kernels`.
-  /// - Parameter onDone: called after each, with how many are done.
+  /// - Parameter onDone: called after each kernel, with how many are done.
   /// - Returns: the outcomes by place in `kernels`; none for those that a cancelled task did not start.
   public func run(
     _ kernels: [String], onDone: @escaping @Sendable (_ kernel: String, _ count: Int) -> Void
   ) async -> [Int: Outcome] {
-    await withTaskGroup(of: (Int, Outcome).self) { group in
-      var outcomes: [Int: Outcome] = [:]
-      var next = 0
-      func start() {
-        guard next < kernels.count, !Task.isCancelled else { return }
-        let index = next
-        next += 1
-        group.addTask { (index, await attempt(index)) }
-      }
-      for _ in 0..<jobs { start() }
-      for await (index, outcome) in group {
-        outcomes[index] = outcome
+    let splits = min(jobs, kernels.count) > 1
+    var rounds = kernels.indices.map { index in
+      Result { try session(index) }.map { splits ? $0.racesApart : [$0] }
+    }.map(Work.init)
+    var outcomes: [Int: Outcome] = [:]
+    for round in 0..<2 {
+      let due = rounds.indices.filter { rounds[$0].isDue(round) }
+      await each(of: due, at: round == 0 ? jobs : 1, rounds) { index, outcome in
+        rounds[index].take(outcome) { onEvent(index, $0) }
+        guard let whole = rounds[index].whole else { return }
+        outcomes[index] = whole
         onDone(kernels[index], outcomes.count)
+      }
+    }
+    return outcomes
+  }
+
+  /// Runs the next session of each of `indices`.
+  private func each(
+    of indices: [Int], at most: Int, _ work: [Work], onEnd: (Int, Outcome) -> Void
+  ) async {
+    await withTaskGroup(of: (Int, Outcome).self) { group in
+      var left = indices[...]
+      func start() {
+        guard !Task.isCancelled, let index = left.popFirst() else { return }
+        let next = work[index]
+        group.addTask { (index, await next.attempt { onEvent(index, $0) }) }
+      }
+      for _ in 0..<most { start() }
+      for await (index, outcome) in group {
+        onEnd(index, outcome)
         start()
       }
-      return outcomes
     }
   }
 
-  private func attempt(_ index: Int) async -> Outcome {
-    do {
-      return .success(try await session(index).run { onEvent(index, $0) })
-    } catch {
-      return .failure(error)
+  /// A kernel's sessions, and how those that are over went.
+  private struct Work: Sendable {
+    let sessions: Result<[GuestSession], any Error>
+    private var done: [Outcome] = []
+
+    init(_ sessions: Result<[GuestSession], any Error>) { self.sessions = sessions }
+
+    private var count: Int { (try? sessions.get().count) ?? 1 }
+
+    /// Whether its session number `round` is to be run: not after one that could not be.
+    func isDue(_ round: Int) -> Bool {
+      round < count && done.count == round
+        && done.allSatisfy { if case .success = $0 { true } else { false } }
+    }
+
+    func attempt(_ onEvent: @escaping @Sendable (Event) -> Void) async -> Outcome {
+      do {
+        let sessions = try sessions.get()
+        let (isFirst, whole) = (done.isEmpty, sessions[0].whole)
+        return .success(
+          try await sessions[done.count].run { event in
+            switch (event, whole) {
+            case (.end, .some): break
+            case (.run(var start), .some(let whole)):
+              if !isFirst { return }
+              (start.plan, start.cases) = whole
+              onEvent(.run(start))
+            default: onEvent(event)
+            }
+          })
+      } catch {
+        return .failure(error)
+      }
+    }
+
+    /// - Parameter onEvent: gets the end of the whole, where it is made of two.
+    mutating func take(_ outcome: Outcome, _ onEvent: (Event) -> Void) {
+      done.append(outcome)
+      if count > 1, case .success(let end)? = whole { onEvent(.end(end.end)) }
+    }
+
+    /// What all of it comes to, once it is over.
+    var whole: Outcome? {
+      guard case .success(let second)? = done.last else { return done.last }
+      if done.count < count { return nil }
+      guard done.count > 1, case .success(let first) = done[0], let session = try? sessions.get()[0] else {
+        return done[0]
+      }
+      return .success(first.joined(with: second, session.whole?.cases ?? [], session.exitCodes))
     }
   }
 }

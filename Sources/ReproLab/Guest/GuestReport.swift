@@ -28,4 +28,16 @@ public struct GuestReport: Sendable {
     self.diedUnheard = diedUnheard
     self.seconds = seconds
   }
+
+  /// Both as one: the first that did not finish says how it ended.
+  func joined(with second: GuestReport) -> GuestReport {
+    var whole = self
+    if case .finished = ending { whole.ending = second.ending }
+    whole.console += second.console
+    whole.warnings += second.warnings
+    whole.missingModules += second.missingModules.filter { !missingModules.contains($0) }
+    whole.diedUnheard = diedUnheard || second.diedUnheard
+    whole.seconds += second.seconds
+    return whole
+  }
 }

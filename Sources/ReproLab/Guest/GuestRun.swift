@@ -109,7 +109,11 @@ public struct GuestRun: Sendable {
     try prepare(folder, initramfs)
     for disk in disks { try await disk.make(in: folder) }
 
-    let command = await HostTool.tied([emulator] + options(folder, accelerator))
+    let paced = try plainDisks.first(where: \.isPaced).map {
+      try PacedDisk(folder.appending($0.name), size: $0.size << 20, DiskPace(depth: depth))
+    }
+    defer { paced?.close() }
+    let command = await HostTool.tied([emulator] + options(folder, paced, accelerator))
     let (record, status) = try await execute(command, onStart: folder.remove, onLine: onLine)
     try Task.checkCancellation()
     let console = String(decoding: record.console, as: UTF8.self)
@@ -166,24 +170,8 @@ public struct GuestRun: Sendable {
 
   private static let raceDisks: [Disk] = [("scratch", 256, true, []), ("swap", 512, false, [])]
 
-  /// What QEMU's throttle lets through on the disk of races. An emulated fork takes longer than a read from the host's
-  /// page cache, so the disk is slow. The throttle makes an I/O wait for what the one before has left of length/rate:
-  /// at so many bytes a second, and not I/Os, a race chooses by the length of its reads how long they last. A page
-  /// should last about as long as a trial, and all of a deep one not much longer. Writes wait 40 ms whatever their
-  /// length.
-  private struct Rate: CustomStringConvertible {
-    /// Bytes a second.
-    let read: Int
-    /// I/Os a second.
-    let write = 25
-
-    init(depth: Int) { read = min(depth, 4) * 1_500_000 }
-
-    var description: String { "\(Double(read) / 1e6) MB/s read, \(write) writes a second" }
-  }
-
-  /// Name, MiB, whether it is slow, and the first bytes.
-  private typealias Disk = (name: String, size: Int, isSlow: Bool, start: [UInt8])
+  /// Name, MiB, whether it is for races, and the first bytes.
+  private typealias Disk = (name: String, size: Int, isPaced: Bool, start: [UInt8])
 
   /// How many disks a guest of the suite has.
   static let ownDisks = raceDisks.count
@@ -202,17 +190,15 @@ public struct GuestRun: Sendable {
   }
 
   /// The disk that guests race on, in words: a rate of loss measured on another says nothing of it.
-  static func raceDisk(depth: Int) -> String { "virtio, \(raceDisks[0].size) MiB, \(Rate(depth: depth))" }
+  static func raceDisk(depth: Int) -> String { "virtio, \(raceDisks[0].size) MiB, \(DiskPace(depth: depth))" }
 
   /// The options of QEMU after the program's name.
-  private func options(_ folder: ScratchFolder, _ accelerator: Accelerator) -> [String] {
+  private func options(_ folder: ScratchFolder, _ paced: PacedDisk?, _ accelerator: Accelerator) -> [String] {
     let formatted: [Disk] = disks.flatMap(\.images).map { ($0, 0, false, []) }
-    let rate = Rate(depth: depth)
-    let slow = ",throttling.bps-read=\(rate.read),throttling.iops-write=\(rate.write)"
-    let disks = (plainDisks + formatted).flatMap { name, _, isSlow, _ in
-      let throttle = isSlow ? slow : ""
+    let disks = (plainDisks + formatted).flatMap { name, _, isPaced, _ in
+      let file = "file=\(folder.appending(name)),format=raw"
       return [
-        "-drive", "file=\(folder.appending(name)),format=raw,if=none,id=\(name),cache=unsafe\(throttle)",
+        "-drive", "\(isPaced ? paced?.drive ?? file : file),if=none,id=\(name),cache=unsafe",
         "-device", "virtio-blk-\(machine.bus),drive=\(name)",
       ]
     }

@@ -61,7 +61,45 @@ public struct GuestSession: Sendable {
     public var end: RunEnd
     /// How the guest ended.
     public var guest: GuestReport
+
+    /// Both as one, with the worse of their ends.
+    /// - Parameter cases: all of them, in order.
+    func joined(with second: Outcome, _ cases: [CaseName], _ exitCodes: ExitCodes) -> Outcome {
+      var whole = self
+      whole.start = start ?? second.start
+      whole.start?.cases = cases
+      whole.results += second.results
+      whole.provedLosses += second.provedLosses
+      whole.exposedLosses += second.exposedLosses
+      whole.end = RunEnd(
+        verdict: exitCodes.overall([end.verdict, second.end.verdict]),
+        reason: end.reason ?? second.end.reason,
+        interruptedBy: end.interruptedBy ?? second.end.interruptedBy,
+        seconds: end.seconds + second.end.seconds)
+      whole.guest = guest.joined(with: second.guest)
+      return whole
+    }
   }
+
+  /// This session as two, of what may run beside other guests and of what races; itself where it is all of one kind, or
+  /// where names of cases do not say all of them.
+  var racesApart: [GuestSession] {
+    let names = caseNames
+    let halves = [names.filter { $0.schedule == .staged }, names.filter { $0.schedule != .staged }]
+    let isNamed = plan.selection.targets.allSatisfy { $0.path == nil }
+    if payload.architecture != nil || !isNamed || halves.contains(where: \.isEmpty) { return [self] }
+    return halves.map { part in
+      var half = self
+      half.plan.selection.cases = part
+      half.whole = (guestPlan, names)
+      return half
+    }
+  }
+
+  /// Of what this is a part: the plan as its guest would have it, and all its cases in order.
+  private(set) var whole: (plan: Plan, cases: [CaseName])?
+
+  private var caseNames: [CaseName] { cases.map(\.name) }
 
   /// Runs the guest. One whose kernel dies before /init has said anything, as emulated boots do now and then, is
   /// booted once more; what dies twice does not boot.
