@@ -16,6 +16,7 @@ public final class Campaign {
   private let leftovers: [String]
   private let observer: any Observer
   private let next: (() -> Int?)?
+  private let leavesHost: Bool
   private let runner: CaseRunner
   private let kernel = KernelVersion.running
   private let start = Clock.now
@@ -50,6 +51,7 @@ public final class Campaign {
     let whole = plan.selection.expand(scenarios, depth: plan.depth)
     (cases, excluded) = (share?.cases ?? whole.cases, whole.excluded)
     next = share?.next
+    leavesHost = share?.leavesHost ?? false
     runner = CaseRunner(
       plan: plan, targets: TargetPool(pattern: Pattern(seed: plan.seed.value)), makeEngine: makeEngine)
     hostState?.swapDevice = plan.swapDevice
@@ -73,7 +75,7 @@ public final class Campaign {
     } else {
       for group in groups() { run(group, lanes) }
     }
-    hostState?.undoAll()
+    if !leavesHost { hostState?.undoAll() }
     let idle = cases.isEmpty ? plan.selection.shard.map { "no case falls to shard \($0)" } : nil
     let end = RunEnd(
       verdict: cases.isEmpty && (idle != nil || !excluded.isEmpty)
@@ -219,6 +221,9 @@ public struct CaseShare {
   var cases: [Case]
   /// The index of the case to run next, and nil when others have taken all; nil where it runs all of them.
   var next: (() -> Int?)?
+  /// Whether what its lanes need of the host stays so until the supervisor puts it back, for campaigns that follow: a
+  /// single one would have it all along. With swap on, every trial has its late look.
+  var leavesHost = false
 }
 
 extension RunStart {

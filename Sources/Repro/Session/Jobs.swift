@@ -79,7 +79,7 @@ public struct Jobs: Sendable {
     ]
     if hasAlone {
       works.append(
-        worker(0, CaseShare(cases: split.alone), hostState) { () throws(KernelError) in
+        worker(0, CaseShare(cases: split.alone, leavesHost: true), hostState) { () throws(KernelError) in
           Glibc.close(gate.read)
         })
     }
