@@ -108,6 +108,15 @@ int ck_cpus(void) {
   return sched_getaffinity(0, sizeof cpus, &cpus) < 0 ? -errno : CPU_COUNT(&cpus);
 }
 
+int ck_list_cpus(int *list, int room) {
+  cpu_set_t cpus;
+  if (sched_getaffinity(0, sizeof cpus, &cpus) < 0) return -errno;
+  int count = 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE && count < room; cpu++)
+    if (CPU_ISSET(cpu, &cpus)) list[count++] = cpu;
+  return count;
+}
+
 int ck_go_to_other_cpu(void) {
   int here = sched_getcpu();
   for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
@@ -117,10 +126,12 @@ int ck_go_to_other_cpu(void) {
   return -ENODEV;
 }
 
-int ck_run_on_cpu(int cpu) {
+int ck_run_on_cpu(int cpu) { return ck_run_on_cpus(&cpu, 1); }
+
+int ck_run_on_cpus(const int *cpus, int count) {
   cpu_set_t there;
   CPU_ZERO(&there);
-  CPU_SET(cpu, &there);
+  for (int i = 0; i < count; i++) CPU_SET(cpus[i], &there);
   return (int)answer(sched_setaffinity(0, sizeof there, &there));
 }
 

@@ -19,6 +19,10 @@ struct ExportCommand: ParsableCommand {
   @Option(help: help("engine")) var engine: [String] = []
   @Option(help: "What holds its I/O: \(TargetKind.heldNames).") var target: [String] = []
   @Option(help: "staged or race.") var schedule: Schedule?
+  @Flag(
+    help:
+      "Let it also print events (--json), and be /init of a bare kernel: what guests of repro vm --arch run.")
+  var forGuests = false
   @Option(name: .shortAndLong, help: "Write to this file, not to standard output.") var output: String?
 
   func validate() throws {
@@ -26,9 +30,10 @@ struct ExportCommand: ParsableCommand {
   }
 
   func run() throws {
-    let source = try CExport(try one()).source
+    var export = try CExport(try one())
+    export.isForGuests = forGuests
     let descriptor = try openOutput(output)
-    if let failure = ReportWriter.write(source, to: descriptor) {
+    if let failure = ReportWriter.write(export.source, to: descriptor) {
       throw ValidationError("\(output ?? "standard output"): \(failure)")
     }
   }

@@ -118,6 +118,27 @@ struct PlanOptions: ParsableArguments {
   }
 }
 
+/// How many cases run at once.
+struct JobOptions: ParsableArguments {
+  @Option(
+    help: """
+      Cases that run at once, each on CPUs of its own: two to race, one if all are staged. Those that act on the whole \
+      machine run before, alone.
+      """)
+  var jobs = 1
+
+  /// - Throws: ValidationError when this process has too few CPUs for `plan`'s cases.
+  func validate(_ plan: Plan) throws {
+    if jobs < 1 { throw ValidationError("--jobs \(jobs): a whole number above 0 is needed") }
+    let cases = try plan.expand().cases
+    do throws(PlanError) {
+      _ = try JobSplit(cases, jobs: jobs)
+    } catch {
+      throw ValidationError(error.description)
+    }
+  }
+}
+
 /// How to report: shared by the commands that give verdicts.
 struct ReportOptions: ParsableArguments {
   @Option(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Repro
+import ReproLab
 
 /// `repro run`: on this machine.
 struct RunCommand: ParsableCommand {
@@ -12,14 +13,18 @@ struct RunCommand: ParsableCommand {
       included, 1 when something is unexpected, 3 when exposures were too few to tell.
       """)
   var againstCatalogue = false
+  @OptionGroup var jobs: JobOptions
   @OptionGroup var options: PlanOptions
   @OptionGroup var report: ReportOptions
+
+  func validate() throws { try jobs.validate(options.plan()) }
 
   func run() throws {
     var session = Session(
       plan: try options.plan(), format: report.format, exitCodes: report.exitCodes,
       output: try openOutput(report.output))
     session.comparesWithCatalogue = againstCatalogue
+    session.jobs = .of(jobs.jobs)
     throw ExitCode(session.run())
   }
 }

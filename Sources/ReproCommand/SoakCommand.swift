@@ -22,6 +22,7 @@ struct SoakCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: "The file of rounds.") var output = "soak.jsonl"
   @Flag(help: "Go on with the soak in the file.") var resume = false
   @Option(help: "default, kselftest, ltp, bisect or automake.") var exitCodes: ExitCodes = .default
+  @OptionGroup var jobs: JobOptions
   @OptionGroup var options: PlanOptions
 
   func validate() throws {
@@ -32,10 +33,12 @@ struct SoakCommand: ParsableCommand {
       throw ValidationError("--shard: a soak has none; name its scenarios, and merge the files of soaks")
     }
     _ = try goal()
+    try jobs.validate(options.plan())
   }
 
   func run() throws {
-    var soak = try Soak(try options.plan(), goal: try goal(), path: output, resumes: resume)
+    var soak = try Soak(
+      try options.plan(), goal: try goal(), path: output, resumes: resume, jobs: jobs.jobs)
     let (events, code) = try soak.run(exitCodes) { tell($0) }
     var report = HumanReport(exitCodes)
     for line in events.flatMap({ report.lines(for: $0) }) { tell(line) }

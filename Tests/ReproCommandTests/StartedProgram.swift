@@ -148,6 +148,9 @@ final class StartedProgram {
     return nil
   }
 
+  /// All processes that the supervisor has forked, in that order.
+  var workers: [pid_t] { Self.children(pid).sorted() }
+
   /// Waits for the worker to be there, as long as the program runs.
   func startedWorker(within seconds: Double = 10) -> pid_t? {
     let deadline = Date.now.addingTimeInterval(seconds)

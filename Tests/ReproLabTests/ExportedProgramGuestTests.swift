@@ -60,8 +60,10 @@ struct ExportedProgramGuestTests {
     arguments: ["x86-64", "arm64", "ppc64le"], ["6.1", "7.2"])
   func race(architecture: String, kernel: String) async throws {
     let machine = try #require(Architecture.named(architecture))
-    let source = try CExport(try #require(CaseName("fork.pread.scratch.race"))).source
-    let programs = try await ExportedPrograms.compile([.init(name: "race", text: source)], for: machine)
+    var export = try CExport(try #require(CaseName("fork.pread.scratch.race")))
+    export.isForGuests = true
+    let programs = try await ExportedPrograms.compile(
+      [.init(name: "race", text: export.source)], for: machine)
     let found = try await KernelSource(parsing: kernel, profiles: machine.kernels).resolve(for: machine)
     let run = GuestRun(
       kernel: found, programs: programs, arguments: "10", for: machine, modules: Initramfs.defaultModules,

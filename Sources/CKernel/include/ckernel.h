@@ -75,10 +75,13 @@ int ck_stay_on_spared_cpu(void);
 void ck_relax(int times);
 /* How many CPUs the calling thread may run on. */
 int ck_cpus(void);
+/* Their numbers, in order, as many as there is room for; how many these are. */
+int ck_list_cpus(int *cpus, int room);
 /* After ck_stay_on_cpu: the calling thread alone runs on another of the CPUs from before; -ENODEV. */
 int ck_go_to_other_cpu(void);
-/* The calling thread runs on that CPU alone. */
+/* The calling thread, and those it starts from then on, run on that CPU alone; on these and no others. */
 int ck_run_on_cpu(int cpu);
+int ck_run_on_cpus(const int *cpus, int count);
 int ck_block_device_bytes(int fd, uint64_t *bytes);
 int ck_block_device_sector(int fd, uint32_t *bytes);
 /* fstatfs(2): the magic number of the file system (linux/magic.h). */

@@ -15,6 +15,8 @@ public final class Campaign {
   private let hostState: HostState?
   private let leftovers: [String]
   private let observer: any Observer
+  private let next: (() -> Int?)?
+  private let leavesHost: Bool
   private let runner: CaseRunner
   private let kernel = KernelVersion.running
   private let start = Clock.now
@@ -23,14 +25,15 @@ public final class Campaign {
   /// A campaign of `plan`.
   /// - Parameters:
   ///   - hostState: undoes what parts change on the host; nil when nothing may be changed.
-  ///   - leftovers: what a killed run had left, and what became of it, one line each.
+  ///   - share: what of the plan's cases is this campaign's; nil for all.
   /// - Throws: SelectionError for a scenario that nobody knows.
   public convenience init(
-    _ plan: Plan, hostState: HostState?, leftovers: [String] = [], observer: any Observer
+    _ plan: Plan, hostState: HostState?, leftovers: [String] = [], observer: any Observer,
+    share: CaseShare? = nil
   ) throws(SelectionError) {
     let scenarios = try plan.selection.chosenScenarios()
     self.init(
-      plan, hostState: hostState, leftovers: leftovers, observer: observer, scenarios: scenarios
+      plan, hostState: hostState, leftovers: leftovers, observer: observer, scenarios: scenarios, share: share
     ) {
       kind, depth throws(KernelError) in try kind.make(depth)
     }
@@ -38,14 +41,17 @@ public final class Campaign {
 
   init(
     _ plan: Plan, hostState: HostState?, leftovers: [String] = [], observer: any Observer,
-    scenarios: [Scenario],
+    scenarios: [Scenario], share: CaseShare? = nil,
     makeEngine: @escaping EngineMaker
   ) {
     self.plan = plan
     self.hostState = hostState
     self.leftovers = leftovers
     self.observer = observer
-    (cases, excluded) = plan.selection.expand(scenarios, depth: plan.depth)
+    let whole = plan.selection.expand(scenarios, depth: plan.depth)
+    (cases, excluded) = (share?.cases ?? whole.cases, whole.excluded)
+    next = share?.next
+    leavesHost = share?.leavesHost ?? false
     runner = CaseRunner(
       plan: plan, targets: TargetPool(pattern: Pattern(seed: plan.seed.value)), makeEngine: makeEngine)
     hostState?.swapDevice = plan.swapDevice
@@ -58,14 +64,18 @@ public final class Campaign {
     try runner.targets.openShared(cases)
     defer { runner.targets.closeShared() }
     observer.receive(.run(RunStart(plan, cases.map(\.name))))
-    for leftover in leftovers { note("put back what a killed run had left: \(leftover)") }
+    for leftover in leftovers { note(Self.note(ofLeftover: leftover)) }
     // What was asked for by name and means nothing is said; the rest is in `repro list --why-not`.
     if cases.isEmpty { for one in excluded { note("left out: \(one.case.name): \(one.reason)") } }
     // A guest's own: every case gets its late look.
     if plan.swapDevice != nil { try? hostState?.apply([.swap]) }
     let lanes = prepareLanes()
-    for group in groups() { run(group, lanes) }
-    hostState?.undoAll()
+    if let next {
+      while let index = next() { run([cases[index]], lanes) }
+    } else {
+      for group in groups() { run(group, lanes) }
+    }
+    if !leavesHost { hostState?.undoAll() }
     let idle = cases.isEmpty ? plan.selection.shard.map { "no case falls to shard \($0)" } : nil
     let end = RunEnd(
       verdict: cases.isEmpty && (idle != nil || !excluded.isEmpty)
@@ -76,6 +86,8 @@ public final class Campaign {
     observer.receive(.end(end))
     return end
   }
+
+  static func note(ofLeftover text: String) -> String { "put back what a killed run had left: \(text)" }
 
   private func note(_ text: String) { observer.receive(.note(Note(text))) }
 
@@ -204,6 +216,17 @@ public final class Campaign {
     observer.progress(
       fraction: (Double(results.count) + here) / Double(max(1, cases.count)), case: one.name)
   }
+}
+
+/// What one of several campaigns has of a plan's cases.
+public struct CaseShare {
+  /// Those whose lanes' controls it runs.
+  var cases: [Case]
+  /// The index of the case to run next, and nil when others have taken all; nil where it runs all of them.
+  var next: (() -> Int?)?
+  /// Whether what its lanes need of the host stays so until the supervisor puts it back, for campaigns that follow: a
+  /// single one would have it all along. With swap on, every trial has its late look.
+  var leavesHost = false
 }
 
 extension RunStart {

@@ -115,7 +115,7 @@ package final class Appraisal: Observer {
   package func receive(_ event: Event) {
     switch event {
     case .result(let result): results.append(result)
-    case .trial(let trial) where trial.isLoss && trial.isExplained: ck_tell_loss()
+    case .trial(let trial): trial.tellLoss()
     case .end: for line in Self.racedOnly(results) + comparison { inner.receive(.note(Note(line))) }
     default: break
     }
@@ -169,6 +169,11 @@ package final class Appraisal: Observer {
       "\(racedOnlyMark)\(scenarios.joined(separator: ", ")); the staged schedule, which decides, never ran: \(reason)"
     }
   }
+}
+
+extension TrialRecord {
+  /// Lets the supervisor know, should this process not get to its end, if data was lost.
+  func tellLoss() { if isLoss && isExplained { ck_tell_loss() } }
 }
 
 extension CaseResult {

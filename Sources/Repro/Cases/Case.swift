@@ -35,6 +35,15 @@ public struct Case: Sendable {
   /// Its parts, with what each needs and changes.
   public var parts: [any Part] { [scenario, memory, engine, target.kind] }
 
+  /// Whether no other case may run at the same time: a part of it acts on the whole machine, others would have the
+  /// same target, or its threads want all CPUs.
+  public var runsAlone: Bool {
+    parts.contains(where: \.actsOnMachine) || target.isOneForAll || schedule == .free
+  }
+
+  /// Whether one CPU is too few for it. All threads of a staged trial share one, unless a part needs another.
+  var needsTwoCPUs: Bool { schedule != .staged || parts.contains { $0.needs.contains(.twoCPUs) } }
+
   /// The disks that it needs.
   public var disks: [GuestDisk] { [target.kind.disk, memory.disk].compactMap(\.self) }
 

@@ -8,6 +8,9 @@ public struct CExport {
   let fragment: CFragment
   let target: CTarget
   let memory: CMemory
+  /// Whether the program is also for guests: it tells the suite's events when it is asked to (`--json`), and as process
+  /// 1 makes a machine of a bare kernel and runs itself and others.
+  public var isForGuests = false
 
   var scenario: Scenario { one.scenario }
 
@@ -85,11 +88,23 @@ public struct CExport {
     values["globals"] = [Self.tabbed(shared.joined(separator: "\n\n")), together(\.globals)]
       .filter { !$0.isEmpty }.joined(separator: "\n\n")
     values["setUp"] = Self.tabbed(parts.map(\.setUp).filter { !$0.isEmpty }.joined(separator: "\n"))
-    values["mapSize"] = Self.tabbed(memory.mapSize)
+    values["sizeOfMap"] =
+      memory.mapSize.isEmpty
+      ? ""
+      : "/* The size of what renew() maps. */\n" + Self.function("size_t size_of_map(void)", memory.mapSize)
+    values["mapSizeIs"] = memory.mapSize.isEmpty ? "page_size" : "size_of_map()"
     values["renew"] = Self.tabbed(memory.renew)
     values["read"] = Self.tabbed(read)
     values["act"] = Self.tabbed(fragment.act)
-    values["init"] = String(decoding: PackageResources.init_c_in, as: UTF8.self)
+    values["init"] = forGuests(String(decoding: PackageResources.init_c_in, as: UTF8.self))
+    let more = (files.isEmpty ? [] : ["changes settings"]) + (isForGuests ? ["is process 1"] : [])
+    values["restMore"] = more.isEmpty ? "" : ", " + more.joined(separator: ", ")
+    let isRace = one.schedule == .race
+    values["guestDeclared"] = forGuests(
+      (isRace ? "" : "static bool json;\t\t/* whether to tell programs and not people */\n")
+        + "static __attribute__((noreturn)) void be_init(char **argv);")
+    values["guestBegun"] = forGuests("if (getpid() == 1)\n\tbe_init(argv);" + (isRace ? "" : Self.takeJSON))
+    values["restIncludes"] = forGuests(Self.including(Set(Self.initIncludes).subtracting(includes)))
     values["trials"] = String(plan.limits(one.schedule).trials)
     values["enough"] = String(plan.minimumExposures(one.schedule))
     return values
@@ -98,10 +113,11 @@ public struct CExport {
   /// What programs have that hold the read.
   private var staged: [String: String] {
     let held = target.holdsByFault ? PackageResources.hold_fault_c_in : PackageResources.hold_fuse_c_in
-    var includes = Set(parts.flatMap(\.includes) + (target.holdsByFault ? [] : ["linux/fuse.h"]))
-    if !target.holdsByFault { includes.insert("linux/mount.h") }
+    let isFuse = !target.holdsByFault
+    // What only the target needs stands where it is opened.
+    let used: [any CPart] = [memory, one.engine.c, fragment] + (isFuse ? [] : [target])
+    var includes = Set(used.flatMap(\.includes) + (isFuse ? ["linux/fuse.h"] : []))
     if scenario.steps.actsBeforeIssue { includes.insert("poll.h") }
-    if !files.isEmpty { includes.insert("signal.h") }
     var values: [String: String] = [:]
     values["includes"] = Self.including(includes)
     values["reportHead"] = String(decoding: PackageResources.report_head_c_in, as: UTF8.self)
@@ -109,9 +125,28 @@ public struct CExport {
     values["store"] = memory.store
     values["enter"] = Self.tabbed(memory.enter)
     values["prove"] = Self.tabbed(memory.prove)
-    values["open"] = Self.tabbed(target.open)
+    var rest = Set(["stdarg.h", "sys/utsname.h"] + (isFuse ? ["linux/mount.h"] + target.includes : []))
+    if !files.isEmpty { rest.insert("signal.h") }
+    if isForGuests { rest.formUnion(Self.initIncludes + ["time.h"]) }
+    values["restIncludes"] = Self.including(rest.subtracting(includes))
+    values["trialParameters"] = trialParameters
+    values["trialArguments"] = "number, before" + forGuests(", exposed, hazard == act")
+    let file = isFuse ? PackageResources.file_fuse_c_in : PackageResources.file_fault_c_in
+    values["makeFile"] = String(decoding: file, as: UTF8.self)
+    let opens = !target.open.isEmpty
+    values["targetDeclared"] =
+      opens ? "static int open_target(int file);\t/* what is read, given the held file */" : ""
+    values["targetOpened"] = opens ? "fd = open_target(fd);" : ""
+    values["openTarget"] = opens ? Self.function("int open_target(int file)", target.open) : ""
+    let texts =
+      [memory.enter, fragment.prepare, fragment.act, fragment.settle]
+      + parts.flatMap { [$0.globals, $0.setUp] }
+    let usesRoom = texts.contains { $0.contains("above") }
+    values["aboveDeclared"] =
+      usesRoom ? "static unsigned char *above;\t/* room for 8 pages more; nothing is mapped there */" : ""
+    values["aboveSet"] = usesRoom ? "above = buf + map_size + page_size;" : ""
     values["pathDeclared"] = target.holdsByFault ? "static char *target;\t\t/* where it is */" : ""
-    values["pathGiven"] = target.holdsByFault ? "target = argc > 2 + json ? argv[2 + json] : NULL;" : ""
+    values["pathGiven"] = target.holdsByFault ? "target = argc > 2 ? argv[2] : NULL;" : ""
     values["hold"] = String(decoding: held, as: UTF8.self)
     values["device"] = target.holdsByFault ? "a userfaultfd" : "/dev/fuse"
     let holds = "held = hold_read(0, IO_END);"
@@ -133,10 +168,6 @@ public struct CExport {
     values["again"] =
       fragment.canBeRefused
       ? "if (!exposed)\t/* refused because of the read, or always? */\n\texposed = act();" : ""
-    // What the second look finds has another name where the hazard only shows then.
-    values["kinds"] =
-      scenario.losses.contains(.lostAfterSwap)
-      ? "look[0] == 's' ? \"\(Damage.Kind.lostAfterSwap.rawValue)\" : kind_of(i, found)" : "kind_of(i, found)"
     values["unasked"] =
       fragment.unasked.isEmpty
       ? "" : "if (!exposures)\n\tEND(SKIPPED, \"not asked: %s\",\n\t    \"\(fragment.unasked)\");"
@@ -150,6 +181,22 @@ public struct CExport {
       if (poll(&(struct pollfd){ dev, POLLIN, 0 }, 1, 1) == 1)
         serve(-1, 0);
     """
+
+  /// `text` in programs for guests, and nothing in others.
+  private func forGuests(_ text: String) -> String { isForGuests ? text : "" }
+
+  private static let takeJSON =
+    "\njson = argc > 1 && strcmp(argv[1], \"--json\") == 0;\nargc -= json, argv += json;"
+
+  /// What only process 1 needs.
+  private static let initIncludes = ["dirent.h", "sys/mount.h", "sys/reboot.h", "sys/swap.h", "sys/wait.h"]
+
+  /// `static DECLARATION` with that body.
+  private static func function(_ declaration: String, _ body: String) -> String {
+    let lines = tabbed(body).split(separator: "\n", omittingEmptySubsequences: false)
+    return "static \(declaration)\n{\n"
+      + lines.map { $0.isEmpty ? "" : "\t\($0)" }.joined(separator: "\n") + "\n}"
+  }
 
   private static func including(_ files: Set<String>) -> String {
     files.sorted().map { "#include <\($0)>" }.joined(separator: "\n")
@@ -206,14 +253,34 @@ public struct CExport {
     ])
   }
 
+  private var trialParameters: String {
+    "int number, unsigned long long before" + forGuests(", bool exposed, bool is_hazard")
+  }
+
   private var report: String {
     let name = one.name
     let losses = Damage.Kind.allCases.filter(scenario.losses.contains).map(\.rawValue)
-    return Self.template(PackageResources.report_c_in).filled([
+    // What the second look finds has another name where the hazard only shows then.
+    let late =
+      scenario.losses.contains(.lostAfterSwap)
+      ? "damage.look[0] == 's' ? \"\(Damage.Kind.lostAfterSwap.rawValue)\" :\n\t" : ""
+    func told(_ what: String) -> String { forGuests("if (json)\n\treturn json_\(what);") }
+    let people = "printf(\"\(name.scenario): %s: %s\\n\", name, reason);"
+    let json = Self.template(PackageResources.report_json_c_in).filled([
       "case": "\(name)", "name": name.scenario, "memory": name.memory, "engine": name.engine,
       "target": name.target, "schema": String(RunStart.currentSchema), "version": Campaign.version,
       "losses": losses.joined(separator: ", "), "role": scenario.role.rawValue,
       "path": one.path(on: one.target.kind.path ?? .block).rawValue, "summary": scenario.summary,
+    ])
+    return Self.template(PackageResources.report_c_in).filled([
+      "json": forGuests(json),
+      "startTold": told("start(&it, cpus, order)"), "controlsTold": told("controls(fired, silent)"),
+      "trialParameters": trialParameters,
+      "trialTold": forGuests(
+        "if (json && is_hazard)\n\tjson_trial(number, exposed, before, after);\nif (json)\n\treturn;"),
+      "kind": "damage.kind = \(late)kind_of(damage.offset, damage.found);",
+      "endTold": isForGuests
+        ? "if (json)\n\tjson_end(verdict, name, reason);\nelse\n\t\(people)" : people,
       "putBack": files.isEmpty ? "" : "put_back(0);",
     ])
   }
@@ -224,9 +291,9 @@ public struct CExport {
 
   private static func withSortedIncludes(_ text: String) -> String {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    let includes = lines.filter { $0.hasPrefix("#include") }.sorted()
     guard let first = lines.firstIndex(where: { $0.hasPrefix("#include") }) else { return text }
-    return (lines[..<first] + includes + lines[(first + includes.count)...]).joined(separator: "\n")
+    let includes = lines[first...].prefix { $0.hasPrefix("#include") }
+    return (lines[..<first] + includes.sorted() + lines[includes.endIndex...]).joined(separator: "\n")
   }
 
   /// Two leading blanks become a tab.

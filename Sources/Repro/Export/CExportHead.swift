@@ -16,13 +16,16 @@ extension CExport {
     lines += [""] + Self.wrapped("Needs \(needs.joined(separator: ", ")). Build and run:")
     let options =
       one.schedule == .race
-      ? "[SECONDS] [PATH]" : "[--json] [TRIALS]" + (target.holdsByFault ? " [PATH]" : "")
+      ? "[SECONDS] [PATH]"
+      : (isForGuests ? "[--json] " : "") + "[TRIALS]" + (target.holdsByFault ? " [PATH]" : "")
     lines += ["\tgcc -Wall -Wextra -O2 -static \(scenario.name).c && ./a.out \(options)"]
     if target.holdsByFault || one.schedule == .race {
       lines += Self.wrapped("PATH is a folder on the file system to test, or a device whose content is lost.")
     }
     lines += Self.wrapped("Exits with \(exitCodes { "\($0) \($1.rawValue)" }).")
-    lines += Self.wrapped("Written by repro \(Campaign.version): repro export --c \(one.name)")
+    lines += Self.wrapped(
+      "Written by repro \(Campaign.version): repro export --c \(isForGuests ? "--for-guests " : "")\(one.name)"
+    )
     return "/*\n" + lines.map { $0.isEmpty ? " *" : " * \($0)" }.joined(separator: "\n") + "\n */"
   }
 

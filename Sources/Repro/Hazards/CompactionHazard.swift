@@ -66,7 +66,7 @@ final class CompactionHazard: Hazard, Sendable {
 
 extension Need {
   /// Compaction on demand.
-  static let compaction = Need("compaction") {
+  static let compaction = Need("compaction", isOfMachine: true) {
     Need.writable(
       CompactionHazard.file, or: "the kernel has no compaction: build it with CONFIG_COMPACTION=y")
   }

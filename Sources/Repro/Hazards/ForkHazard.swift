@@ -135,14 +135,24 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
 
   /// A child that stays, and a store by a thread on another CPU, with a TLB entry from before.
   static let cRemoteStore: CFragment = {
-    var fragment = cFragment(.stays)
-    fragment.includes.append("sched.h")
+    var fragment = lasting(
+      first: """
+        loaded = fire = 0;
+        if (pthread_create(&remote, NULL, remote_store, (void *)(long)!sched_getcpu()))
+          END(ERROR, "start the storing thread");
+        while (!loaded)
+          ;
+
+        """,
+      settle: """
+        end_child();
+        """)
     fragment.globals +=
       "\n\n" + """
         static volatile int loaded, fire;
         static pthread_t remote;
 
-        static void *remote_store(void *cpu)
+        static void *remote_store(void *cpu) /* one that the others are not on */
         {
           cpu_set_t other;
 
@@ -153,28 +163,17 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
           ((volatile unsigned char *)buf)[STORE_START] = FILL; /* now its TLB has the page */
           for (loaded = 1; !fire;)
             ;
-          \(CFragment.store.split(separator: "\n").joined(separator: "\n        "))
+          \(CFragment.store.split(separator: "\n").joined(separator: "\n  "))
           return NULL;
         }
         """
-    fragment.act = """
-      long other = sched_getcpu() ? 0 : 1;
-
-      loaded = fire = 0;
-      if (pthread_create(&remote, NULL, remote_store, (void *)other))
-        END(ERROR, "start the storing thread");
-      while (!loaded)
-        ;
-      return act_by_fork();
-      """
-    fragment.globals += "\n\n" + CFragment.function("act_by_fork", cFragment(.stays).act)
     fragment.touch = """
       if (remote) {
         fire = 1;
         pthread_join(remote, NULL);
         remote = 0;
       } else { /* the controls */
-        \(CFragment.store.split(separator: "\n").joined(separator: "\n        "))
+        \(CFragment.store.split(separator: "\n").joined(separator: "\n  "))
       }
       """
     return fragment
@@ -182,7 +181,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
 
   /// A child that lives until the parent closes its end of a line between them.
   private static func lasting(
-    born: String = "", died: String = "0", touch: String = "", settle: String
+    first: String = "", born: String = "", died: String = "0", touch: String = "", settle: String
   ) -> CFragment {
     CFragment(
       includes: ["sys/socket.h", "sys/wait.h"],
@@ -202,7 +201,7 @@ final class ForkHazard: Hazard, @unchecked Sendable {  // used by the trial's th
       act: """
         char byte = 0;
 
-        if (socketpair(AF_UNIX, SOCK_STREAM, 0, line) < 0 || (child = fork()) < 0)
+        \(first)if (socketpair(AF_UNIX, SOCK_STREAM, 0, line) < 0 || (child = fork()) < 0)
           END(ERROR, "fork: %m");
         if (child == 0) {
           close(dev); /* or we would keep a dead parent's read waiting */

@@ -37,7 +37,7 @@ final class SoftOfflineHazard: Hazard, Sendable {
 
 extension Need {
   /// A kernel that can take frames out of use, on a machine that nobody will miss them on.
-  static let softOffline = Need("soft offline on a machine of its own") {
+  static let softOffline = Need("soft offline on a machine of its own", isOfMachine: true) {
     // No page has an address of 0, but the advice is looked at first.
     if madvise(nil, 0, SoftOfflineHazard.softOffline) != 0 {
       return errno == EPERM

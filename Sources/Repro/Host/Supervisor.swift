@@ -32,25 +32,46 @@ public enum Supervisor {
   ///
   /// Call it on a process's only thread: another one would take the signals, and end the process.
   /// - Parameter seconds: when the work is killed.
-  public static func run(seconds: Double, _ work: () -> Int32) throws(KernelError) -> End {
+  public static func run(seconds: Double, _ work: @escaping () -> Int32) throws(KernelError) -> End {
+    try run(seconds: seconds, [work])
+  }
+
+  /// Runs each of `works` in a child of its own, all at once. When one ends badly, the others are asked to stop.
+  /// - Parameters:
+  ///   - works: of several, the first tells of the others and outlives them: it is not asked to stop, and how it
+  ///     ends is how all end, unless one was killed.
+  ///   - begun: called here when all of them run.
+  static func run(
+    seconds: Double, _ works: [() -> Int32], begun: () -> Void = {}
+  ) throws(KernelError) -> End {
     var watched = set(of: stopSignals + [SIGCHLD])
     var before = sigset_t()
     sigprocmask(SIG_BLOCK, &watched, &before)
     defer { sigprocmask(SIG_SETMASK, &before, nil) }
 
-    let words = try LastWords()
-    defer { words.unmap() }
+    var words: [LastWords] = []
+    defer { for one in words { one.unmap() } }
+    for _ in works { words.append(try LastWords()) }
     signal(SIGCHLD, SIG_DFL)  // ignored, as some daemons leave it, children end unseen
     let parent = getpid()
-    let child = try check(ck_fork(), "fork the worker")
-    if child == 0 {
-      ck_note_interrupts()
-      let isReady = words.noteCrashes() && ck_die_with_parent(parent) >= 0
-      signal(SIGPIPE, SIG_IGN)
-      sigprocmask(SIG_UNBLOCK, &watched, nil)
-      exit(isReady ? work() : 2)
+    var children: [pid_t] = []
+    for (work, words) in zip(works, words) {
+      let child = ck_fork()
+      if child == 0 {
+        ck_note_interrupts()
+        let isReady = words.noteCrashes() && ck_die_with_parent(parent) >= 0
+        signal(SIGPIPE, SIG_IGN)
+        sigprocmask(SIG_UNBLOCK, &watched, nil)
+        exit(isReady ? work() : 2)
+      }
+      if child < 0 {
+        for pid in children { kill(pid, SIGKILL) }
+        for pid in children { waitpid(pid, nil, 0) }
+      }
+      children.append(try check(child, "fork the worker"))
     }
-    var watch = WorkerWatch(child, words, deadline: Clock.now + Clock.seconds(seconds))
+    begun()
+    var watch = WorkerWatch(Array(zip(children, words)), deadline: Clock.now + Clock.seconds(seconds))
     return watch.untilEnd(&watched)
   }
 

@@ -82,8 +82,8 @@ struct CMemory: CPart {
   var uses: [String] = []
   var globals = ""
   var setUp = ""
-  /// Body of `static size_t size_of_map(void)`: bytes of what `renew` maps.
-  var mapSize = "return page_size;"
+  /// Body of `static size_t size_of_map(void)`: bytes of what `renew` maps. Empty where that is a base page.
+  var mapSize = ""
   /// Statements that map a fresh page over `buf`.
   var renew: String
   /// The byte that the page holds before the read.
@@ -132,8 +132,8 @@ struct CTarget: CPart {
   var uses: [String] = []
   var globals = ""
   var setUp = ""
-  /// Body of `static int open_target(int file)`: makes of the held file what is read.
-  var open: String
+  /// Body of `static int open_target(int file)`: makes of the held file what is read. Empty where it is that file.
+  var open = ""
   /// Whether the read is held by the fault of its last page, and not by FUSE.
   var holdsByFault = false
 }

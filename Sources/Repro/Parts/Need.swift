@@ -5,11 +5,14 @@ import Glibc
 public struct Need: Sendable, Equatable {
   /// For people: `two NUMA nodes`.
   public let name: String
+  /// Whether it is a part of the machine that whoever needs it uses up or stirs for everybody, as swap is.
+  let isOfMachine: Bool
   private let look: @Sendable () -> String?
 
   /// A need that `missing` looks for: it gives one line with what is missing and the remedy, or nil.
-  init(_ name: String, missing: @escaping @Sendable () -> String?) {
+  init(_ name: String, isOfMachine: Bool = false, missing: @escaping @Sendable () -> String?) {
     self.name = name
+    self.isOfMachine = isOfMachine
     look = missing
   }
 
@@ -39,7 +42,7 @@ extension Need {
   }
 
   /// Swap, or the right to make some.
-  static let swap = Need("swap") {
+  static let swap = Need("swap", isOfMachine: true) {
     KernelFile.hasSwap || isAdministrator
       ? nil : "no swap is on, and making some needs root: run as root, or swapon a device"
   }
@@ -55,7 +58,7 @@ extension Need {
   }
 
   /// KSM, and the right to steer it.
-  static let ksm = Need("KSM") {
+  static let ksm = Need("KSM", isOfMachine: true) {
     let run = "/sys/kernel/mm/ksm/run"
     return writable(run, or: "the kernel has no KSM: build it with CONFIG_KSM=y")
   }

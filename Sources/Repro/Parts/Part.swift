@@ -15,4 +15,8 @@ public protocol Part: Sendable {
 extension Part {
   /// What is missing here and how to get it; nil when nothing is.
   public var obstacle: String? { needs.lazy.compactMap { $0.missing() }.first }
+
+  /// Whether it acts on the whole machine: it says so by a setting, or by a need that is of the machine
+  /// (``Need/isOfMachine``). Its cases run with no other beside them.
+  public var actsOnMachine: Bool { !settings.isEmpty || needs.contains(where: \.isOfMachine) }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// How a target's direct I/O takes hold of memory: bugs are fixed path by path.
 public enum IOPath: String, Sendable, Codable, CaseIterable {
   /// fs/fuse.
@@ -134,6 +136,14 @@ public struct TargetSpec: Sendable, Equatable {
     self.path = path
     self.overwrite = overwrite
     self.isOptional = isOptional
+  }
+
+  /// Whether all who open it have one and the same: a file or device that somebody named, or one that is suspended.
+  /// A folder gives each an unnamed file.
+  var isOneForAll: Bool {
+    var about = stat()
+    guard let path else { return kind.isSuspended }
+    return stat(path, &about) != 0 || about.st_mode & S_IFMT != S_IFDIR
   }
 
   /// Kinds are told apart by their names.

@@ -21,17 +21,20 @@ public struct ReportFormat: Sendable {
   public let document: (@Sendable (_ runs: [[Event]]) -> [String])?
   /// Whether the reports of several runs, one after the other, are a report of this format, too.
   public let isSequence: Bool
+  /// Whether trials that lost nothing are in it, each.
+  public let hasEveryTrial: Bool
   private let makeReport: @Sendable (ExitCodes) -> any Report
 
   /// A format by the name of `name`, made by `make` for the dialect in use.
   public init(
-    _ name: String, _ summary: String, isSequence: Bool = false,
+    _ name: String, _ summary: String, isSequence: Bool = false, hasEveryTrial: Bool = false,
     document: (@Sendable (_ runs: [[Event]]) -> [String])? = nil,
     make: @escaping @Sendable (ExitCodes) -> any Report
   ) {
     self.name = name
     self.summary = summary
     self.isSequence = isSequence
+    self.hasEveryTrial = hasEveryTrial
     self.document = document
     makeReport = make
   }
@@ -49,7 +52,7 @@ extension ReportFormat {
   public static let human = ReportFormat("human", "for people", isSequence: true) { HumanReport($0) }
   /// One JSON object an event.
   public static let jsonl = ReportFormat(
-    "jsonl", "one event a line, with all that is known", isSequence: true
+    "jsonl", "one event a line, with all that is known", isSequence: true, hasEveryTrial: true
   ) { _ in JSONLinesReport() }
 }
 

@@ -15,6 +15,8 @@ public struct Session {
   public var originals: [TrialRecord] = []
   /// Whether the exit code tells how the verdicts compare with the catalogue of bugs, and not what they are.
   public var comparesWithCatalogue = false
+  /// Several workers at once; nil for one.
+  public var jobs: Jobs?
   /// Whether progress is shown on standard error.
   public var showsProgress = isatty(STDERR_FILENO) == 1
 
@@ -86,10 +88,28 @@ public struct Session {
       }
       let state = hostState
       let left = repaired + (state?.leftovers ?? [])
-      let end = try Supervisor.run(seconds: plan.longestSeconds) { work(state, left) }
+      let end = try start(state, left)
       return (code(end), end.stopRequest)
     } catch {
       return (failed("\(error)"), nil)
+    }
+  }
+
+  private func start(_ hostState: HostState?, _ leftovers: [String]) throws -> Supervisor.End {
+    if let jobs, jobs.count > 1 {
+      let split = try JobSplit(cases, jobs: jobs.count)
+      if split.cpus.count > 1 {
+        let crew = try jobs.crew(
+          plan, split, hostState: hostState, notes: leftovers.map(Campaign.note(ofLeftover:)),
+          hasEveryTrial: format.hasEveryTrial, prepare: enterNamespace, report: report)
+        return try Supervisor.run(seconds: plan.longestSeconds, crew.works, begun: crew.begun)
+      }
+    }
+    return try Supervisor.run(seconds: plan.longestSeconds) {
+      enterNamespace()
+      return report { observer, exitCodes in
+        try Campaign(plan, hostState: hostState, leftovers: leftovers, observer: observer).run(exitCodes)
+      }
     }
   }
 
@@ -115,18 +135,22 @@ public struct Session {
     geteuid() == 0 && cases.contains { $0.parts.contains { !$0.settings.isEmpty } }
   }
 
-  private func work(_ hostState: HostState?, _ leftovers: [String]) -> Int32 {
+  private func enterNamespace() {
     if geteuid() != 0, cases.contains(where: { $0.schedule == .staged }) {
       // FUSE may be mounted in a user namespace; refused, the held target says so itself.
       var step: UnsafePointer<CChar>?
       _ = ck_enter_user_namespace(&step)
     }
+  }
+
+  /// Reports what `run` tells.
+  /// - Parameter run: gives how it ended; nil when a worker of it was killed, which its supervisor tells.
+  private func report(_ run: (any Observer, ExitCodes) throws -> RunEnd?) -> Int32 {
     let writer = ReportWriter(format.make(exitCodes), output: output, showsProgress: showsProgress)
     let appraisal = Appraisal(writer, kernel: .running, comparesWithCatalogue: comparesWithCatalogue)
     let observer: any Observer = originals.isEmpty ? appraisal : Replay(originals, writer)
     do {
-      let end = try Campaign(plan, hostState: hostState, leftovers: leftovers, observer: observer).run(
-        exitCodes)
+      guard let end = try run(observer, exitCodes) else { return exitCodes.code(.error) }
       if let failure = writer.failure { return failed("the report is incomplete: \(failure)") }
       if let signal = end.interruptedBy { return exitCodes.code(interruptedBy: signal) }
       return exitCodes.code(comparesWithCatalogue ? appraisal.overall : end.verdict)

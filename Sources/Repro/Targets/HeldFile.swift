@@ -254,8 +254,5 @@ final class HeldFile: Target, Hold, @unchecked Sendable {  // `state` has what t
     written.data.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<start + length])) }
   }
 
-  static let c = CTarget(
-    open: """
-      return file;
-      """)
+  static let c = CTarget()
 }

@@ -187,10 +187,7 @@ final class ScratchFile: Target, @unchecked Sendable {  // immutable after init,
   }
 
   static let c = CTarget(
-    includes: ["linux/userfaultfd.h", "poll.h", "sys/ioctl.h"],
-    open: """
-      return file;
-      """, holdsByFault: true)
+    includes: ["linux/userfaultfd.h", "poll.h", "sys/ioctl.h"], holdsByFault: true)
 
   // MARK: Opening
 

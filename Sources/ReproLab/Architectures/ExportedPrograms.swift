@@ -27,7 +27,9 @@ struct ExportedPrograms: Sendable {
     var leftOut: [(case: CaseName, reason: String)] = []
     for one in try plan.expand().cases where one.schedule == .staged {
       do throws(PlanError) {
-        sources.append(Source(name: "\(one.name)", text: try CExport(one).source))
+        var export = try CExport(one)
+        export.isForGuests = true
+        sources.append(Source(name: "\(one.name)", text: export.source))
         cases.append(one)
       } catch {
         leftOut.append((one.name, error.description))

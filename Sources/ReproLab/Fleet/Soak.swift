@@ -30,6 +30,7 @@ public struct Soak {
 
   private let plan: Plan
   private let goal: Goal
+  private let jobs: Int
   private let file: SoakFile
   private var merge = ReportMerge()
   private var offset = 0
@@ -42,13 +43,16 @@ public struct Soak {
   private static let roundSeconds = 10.0
 
   /// A soak of `plan` in the file at `path`.
-  /// - Parameter resumes: whether it goes on with a soak of the same plan on the same kernel.
+  /// - Parameters:
+  ///   - resumes: whether it goes on with a soak of the same plan on the same kernel.
+  ///   - jobs: how many cases run at once.
   /// - Throws: PlanError for a file that can't be used or another plan or kernel; SelectionError.
-  public init(_ plan: Plan, goal: Goal, path: String, resumes: Bool) throws {
+  public init(_ plan: Plan, goal: Goal, path: String, resumes: Bool, jobs: Int = 1) throws {
     var plan = plan
     let cases = try plan.expand().cases
     plan.time = plan.time ?? max(0.5, Self.roundSeconds / Double(max(1, cases.count)))
     self.goal = goal
+    self.jobs = jobs
     file = try SoakFile(path, resumes: resumes)
     if resumes, lseek(file.descriptor, 0, SEEK_END) > 0 {
       if try file.mend() { ReportWriter.write("soak: the last round was cut off\n", to: STDERR_FILENO) }
@@ -85,6 +89,7 @@ public struct Soak {
       var session = Session(
         plan: round, format: RoundReport.format, exitCodes: .default, output: file.descriptor)
       session.showsProgress = false
+      session.jobs = .of(jobs)
       return session
     }
     tell(line)
