@@ -77,7 +77,8 @@ let package = Package(
     .testTarget(
       name: "ReproTests", dependencies: ["Repro", "CKernel", "TestHost", system], swiftSettings: strict),
     .testTarget(
-      name: "ReproLabTests", dependencies: ["ReproLab", "Repro", "CKernel", "TestHost"], swiftSettings: strict),
+      name: "ReproLabTests", dependencies: ["ReproLab", "Repro", "CKernel", "TestHost"], swiftSettings: strict
+    ),
     .executableTarget(
       name: "Crasher", dependencies: ["Repro", "CKernel"], path: "Tests/Crasher", swiftSettings: strict),
     .testTarget(

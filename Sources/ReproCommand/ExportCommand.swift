@@ -21,8 +21,8 @@ struct ExportCommand: ParsableCommand {
   @Option(help: "staged or race.") var schedule: Schedule?
   @Flag(
     help:
-      "Let it also print events (--json), and be /init of a bare kernel: what guests of repro vm --arch run.")
-  var forGuests = false
+      "Leave out what only programs need: events (--json), and being /init of a bare kernel, as for vm --arch.")
+  var short = false
   @Option(name: .shortAndLong, help: "Write to this file, not to standard output.") var output: String?
 
   func validate() throws {
@@ -31,7 +31,7 @@ struct ExportCommand: ParsableCommand {
 
   func run() throws {
     var export = try CExport(try one())
-    export.isForGuests = forGuests
+    export.isForGuests = !short
     let descriptor = try openOutput(output)
     if let failure = ReportWriter.write(export.source, to: descriptor) {
       throw ValidationError("\(output ?? "standard output"): \(failure)")

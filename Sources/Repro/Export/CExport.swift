@@ -141,7 +141,7 @@ public struct CExport {
     let texts =
       [memory.enter, fragment.prepare, fragment.act, fragment.settle]
       + parts.flatMap { [$0.globals, $0.setUp] }
-    let usesRoom = texts.contains { $0.contains("above") }
+    let usesRoom = texts.contains { $0.split { !$0.isLetter }.contains("above") }
     values["aboveDeclared"] =
       usesRoom ? "static unsigned char *above;\t/* room for 8 pages more; nothing is mapped there */" : ""
     values["aboveSet"] = usesRoom ? "above = buf + map_size + page_size;" : ""

@@ -24,7 +24,7 @@ extension CExport {
     }
     lines += Self.wrapped("Exits with \(exitCodes { "\($0) \($1.rawValue)" }).")
     lines += Self.wrapped(
-      "Written by repro \(Campaign.version): repro export --c \(isForGuests ? "--for-guests " : "")\(one.name)"
+      "Written by repro \(Campaign.version): repro export --c \(isForGuests ? "" : "--short ")\(one.name)"
     )
     return "/*\n" + lines.map { $0.isEmpty ? " *" : " * \($0)" }.joined(separator: "\n") + "\n */"
   }
