@@ -212,8 +212,8 @@ extension RunStart {
       withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
     self.init(
-      version: Campaign.version, release: text(names.release), build: text(names.version),
-      machine: text(names.machine), pageSize: kernelPageSize, processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)),
-      plan: plan, cases: cases)
+      version: Campaign.version, suite: SuiteFingerprint.own, release: text(names.release),
+      build: text(names.version), machine: text(names.machine), pageSize: kernelPageSize,
+      processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), plan: plan, cases: cases)
   }
 }

@@ -81,12 +81,12 @@ public struct GuestSession: Sendable {
       guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
       for event in merged.withLock({ $0?.events(for: event) ?? [event] }) { onEach(event) }
     }
-    var guest = try await run.run(onLine: onLine)
+    var guest = try await boot(run, onLine)
     if guest.diedUnheard {
       onEvent(
         .note(Note("the guest died before /init said anything (\(guest.ending)); it is booted once more")))
       let seconds = guest.seconds
-      guest = try await run.run(onLine: onLine)
+      guest = try await boot(run, onLine)
       guest.seconds += seconds
     }
     let said = seen.withLock { $0 }
@@ -98,6 +98,14 @@ public struct GuestSession: Sendable {
     return Outcome(
       start: said.start, results: said.results, provedLosses: said.provedLosses,
       exposedLosses: said.exposedLosses, end: end, guest: guest)
+  }
+
+  /// Boots the guest. C programs are of no build of ours.
+  private func boot(_ run: GuestRun, _ onLine: @escaping @Sendable (String) -> Void) async throws
+    -> GuestReport
+  {
+    guard case .oneShot(let executable) = payload else { return try await run.run(onLine: onLine) }
+    return try await BuildCheck(executable).report(run, onLine)
   }
 
   /// The guest to run, and what makes one run of its events where they are several's.
@@ -195,6 +203,11 @@ public struct GuestSession: Sendable {
       verdict: exitCodes.overall(results.map(\.verdict)), reason: said?.reason, seconds: guest.seconds)
     // Silence about a case is not a clean case.
     var broken = said?.verdict == .error || results.count != expected
+    if broken && end.reason == nil, expected == nil, case .oneShot(let executable) = payload {
+      end.reason =
+        "\(kernel.name): \(executable), the guest's program, never began its run; if it is of another build than "
+        + "repro: \(SuiteFingerprint.remedy)"
+    }
     if broken && end.reason == nil {
       end.reason = "\(kernel.name): the guest reported \(results.count) of \(expected ?? 0) cases"
     }
