@@ -48,21 +48,21 @@ public final class Campaign {
     (cases, excluded) = plan.selection.expand(scenarios, depth: plan.depth)
     runner = CaseRunner(
       plan: plan, targets: TargetPool(pattern: Pattern(seed: plan.seed.value)), makeEngine: makeEngine)
-    hostState?.swapDevice = plan.swapDevice
+    hostState?.swapPlace = plan.swapPlace
   }
 
   /// Runs everything and reports it.
   /// - Parameter exitCodes: the dialect whose rule makes one verdict of many.
-  /// - Throws: TargetError when the plan names a target that can't be used; nothing has run then.
-  public func run(_ exitCodes: ExitCodes) throws(TargetError) -> RunEnd {
+  /// - Throws: TargetError or SwapError when the plan names a target, or a place for swap, that can't be used;
+  ///   nothing has run then.
+  public func run(_ exitCodes: ExitCodes) throws -> RunEnd {
     try runner.targets.openShared(cases)
     defer { runner.targets.closeShared() }
+    try makeSwap()
     observer.receive(.run(RunStart(plan, cases.map(\.name))))
     for leftover in leftovers { note("put back what a killed run had left: \(leftover)") }
     // What was asked for by name and means nothing is said; the rest is in `repro list --why-not`.
     if cases.isEmpty { for one in excluded { note("left out: \(one.case.name): \(one.reason)") } }
-    // A guest's own: every case gets its late look.
-    if plan.swapDevice != nil { try? hostState?.apply([.swap]) }
     let lanes = prepareLanes()
     for group in groups() { run(group, lanes) }
     hostState?.undoAll()
@@ -75,6 +75,17 @@ public final class Campaign {
       interruptedBy: interruption, seconds: Double(Clock.now - start) / 1e9)
     observer.receive(.end(end))
     return end
+  }
+
+  /// Where somebody chose a place for swap, it is there for the whole run: every case gets its late look.
+  private func makeSwap() throws(SwapError) {
+    guard let place = plan.swapPlace else { return }
+    do throws(SwapError) {
+      guard let hostState else { throw .noRight }
+      try hostState.makeSwap(at: place)
+    } catch {
+      if !place.isOptional { throw error }
+    }
   }
 
   private func note(_ text: String) { observer.receive(.note(Note(text))) }

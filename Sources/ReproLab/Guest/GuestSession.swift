@@ -162,7 +162,12 @@ public struct GuestSession: Sendable {
     plan.selection.scratch = GuestRun.device(.scratch, without: leftOut).map {
       TargetSpec(.scratch, path: $0, overwrite: true, isOptional: true)
     }
-    plan.swapDevice = GuestRun.device(.swap, without: leftOut)
+    if plan.swapPlace?.kind != .zram {
+      let isChosen = plan.swapPlace != nil
+      plan.swapPlace = GuestRun.device(.swap, without: leftOut).map {
+        SwapPlace(.device($0), overwrite: true, isOptional: !isChosen)
+      }
+    }
     return plan
   }
 
@@ -186,6 +191,7 @@ public struct GuestSession: Sendable {
     let usesNFS =
       payload.architecture == nil && cases.contains { $0.target.kind.name == TargetKind.heldNFS.name }
     var modules = Initramfs.defaultModules + (usesNFS ? Initramfs.nfsModules : [])
+    if plan.swapPlace?.kind == .zram { modules += Initramfs.zramModules }
     if leftOut.isSuperset(of: GuestRun.Part.allCases) { modules.removeAll { $0.hasPrefix("virtio_") } }
     let usesLoop = cases.contains { $0.target.kind.needs.contains(.loopDevices) }
     if isLean && !usesLoop { modules.removeAll { $0 == "loop" } }
