@@ -23,7 +23,7 @@ cd "$(dirname "$0")"
 static_folder=.build-static
 python_folder=.build-python
 # Test functions that boot guests, in suites named *GuestTests. GuestSuiteTests counts them in the sources.
-guest_tests=33
+guest_tests=34
 
 say() { printf '+ %s\n' "$*" >&2; }
 

@@ -64,7 +64,9 @@ long ck_thread_faults(void) {
   return getrusage(RUSAGE_THREAD, &usage) < 0 ? -errno : usage.ru_minflt;
 }
 
-int ck_swapon(const char *path) { return (int)answer(swapon(path, 0)); }
+int ck_swapon(const char *path, int first) {
+  return (int)answer(swapon(path, first ? SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK : 0));
+}
 
 /* A signal ends swapoff(2) half way, with the swap still on. */
 int ck_swapoff(const char *path) {

@@ -44,7 +44,11 @@ enum Guest {
       session.showsProgress = false  // the console is the kernel's
       return session.run()
     } catch {
-      ReportWriter.write("repro: \(planPath): \(error)\n", to: STDERR_FILENO)
+      let reason =
+        "\(planPath): \(error); if repro and the guest's program are of different builds: "
+        + SuiteFingerprint.remedy
+      ReportWriter.write("repro: \(reason)\n", to: STDERR_FILENO)
+      for line in JSONLinesReport().broken(reason) { ReportWriter.write(line + "\n", to: port) }
       return ExitCodes.default.code(.error)
     }
   }

@@ -21,7 +21,8 @@ struct ExportCommand: ParsableCommand {
   @Option(help: "staged or race.") var schedule: Schedule?
   @Flag(
     help:
-      "Leave out what only programs need: events (--json), and being /init of a bare kernel, as for vm --arch.")
+      "Leave out what only programs need: events (--json), and being /init of a bare kernel, as for vm --arch."
+  )
   var short = false
   @Option(name: .shortAndLong, help: "Write to this file, not to standard output.") var output: String?
 

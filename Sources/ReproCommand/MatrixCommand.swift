@@ -40,7 +40,7 @@ struct MatrixCommand: AsyncParsableCommand {
   func validate() throws {
     if jobs < 1 { throw ValidationError("--jobs \(jobs): a number above 0 is needed") }
     if guest.modules != nil { throw ValidationError("--modules goes with one kernel: use 'repro vm'") }
-    try options.parts.requireGuestTarget()
+    try options.requireGuest(isExported: !arch.isEmpty)
     _ = try architectures()
   }
 

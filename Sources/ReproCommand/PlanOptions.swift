@@ -40,7 +40,8 @@ struct PartOptions: ParsableArguments {
   @Option(help: help("engine")) var engine: [String] = []
   @Option(help: help("target")) var target: [String] = []
   @Option(help: help("schedule")) var schedule: [String] = []
-  @Flag(help: "Let --target be an existing file or block device, whose content is lost.")
+  @Flag(
+    help: "Let --target be an existing file or block device, or --swap-device one, whose content is lost.")
   var overwrite = false
 
   func apply(to plan: inout Plan) throws {
@@ -82,6 +83,7 @@ struct PlanOptions: ParsableArguments {
   @Option(help: help("min-exposures")) var minExposures: [String] = []
   @Option(help: help("stop-after-losses")) var stopAfterLosses: [String] = []
   @Option(help: help("confidence")) var confidence: [String] = []
+  @Option(help: help("swap-device")) var swapDevice: [String] = []
 
   func validate() throws { _ = try plan() }
 
@@ -93,13 +95,26 @@ struct PlanOptions: ParsableArguments {
     for (key, values) in [
       ("shard", shard), ("depth", depth), ("bytes", bytes), ("parts", segments), ("trials", trials),
       ("time", time), ("seed", seed), ("min-exposures", minExposures),
-      ("stop-after-losses", stopAfterLosses), ("confidence", confidence),
+      ("stop-after-losses", stopAfterLosses), ("confidence", confidence), ("swap-device", swapDevice),
     ] { try plan.setOption(key, values) }
+    if parts.overwrite { plan.swapPlace?.overwrite = true }
     if let shard = plan.selection.shard, seed.isEmpty {
       throw ValidationError("--shard \(shard): all shards must draw from one seed; give each the same --seed")
     }
     try requireMeeting(plan)
     return plan
+  }
+
+  /// - Parameter isExported: whether the guest runs C programs.
+  /// - Throws: ValidationError for a target, or a place for swap, that guests do not have.
+  func requireGuest(isExported: Bool) throws {
+    try parts.requireGuestTarget()
+    guard let place = try plan().swapPlace, place.kind != .disk else { return }
+    guard place.kind == .zram, !isExported else {
+      throw ValidationError(
+        "--swap-device \(swapDevice.last ?? ""): a guest has a disk of its own; give 'disk'"
+          + (isExported ? "" : " or 'zram'"))
+    }
   }
 
   /// - Throws: ValidationError for a target and a schedule that never meet.

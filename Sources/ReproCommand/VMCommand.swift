@@ -21,7 +21,7 @@ struct VMCommand: AsyncParsableCommand {
   @OptionGroup var options: PlanOptions
   @OptionGroup var report: ReportOptions
 
-  func validate() throws { try options.parts.requireGuestTarget() }
+  func validate() throws { try options.requireGuest(isExported: arch != nil) }
 
   func run() async throws {
     let session = try await guest.session(kernel, try options.plan(), report.exitCodes, on: arch)

@@ -29,6 +29,18 @@ struct BadInputTests {
     ("run fork --target held --schedule race", "--target held: held holds its I/O, so nothing races"),
     ("run fork --target FOLDER/precious", "precious: exists and would be overwritten"),
     ("run fork --target FOLDER/missing/new", "missing/new: open: No such file or directory"),
+    ("run fork --swap-device x", "--swap-device x: zram, file, disk or the path of a block device"),
+    ("run fork --swap-device FOLDER/precious", "precious: no block device"),
+    ("run fork --swap-device FOLDER/precious --overwrite", "precious: no block device"),
+    ("run fork --swap-device FOLDER/missing", "missing: stat: No such file or directory"),
+    ("run fork --swap-device disk", "only guests have a disk for swap"),
+    ("vm --kernel 6.1 fork --swap-device file", "--swap-device file: a guest has a disk of its own"),
+    ("vm --kernel 6.1 fork --swap-device /dev/vdb", "--swap-device /dev/vdb: a guest has a disk of its own"),
+    (
+      "vm --kernel 6.1 --arch arm64 fork --swap-device zram",
+      "--swap-device zram: a guest has a disk of its own"
+    ),
+    ("matrix fork --swap-device file", "--swap-device file: a guest has a disk of its own"),
     ("explain no-such-scenario", "no scenario 'no-such-scenario'"),
     ("report FOLDER/missing", "missing: no report there"),
     ("report FOLDER/precious", "precious: line 1 is no event of this version"),

@@ -327,4 +327,19 @@ struct CommandGuestTests {
       #expect(here.status == 0)
     }
   }
+
+  @Test func `swap is where it is told to be, and what zram does not give is skipped with what was seen`()
+    throws
+  {
+    for kernel in ["6.1", "7.2"] {
+      let run = try repro(
+        "vm", "--kernel", kernel, "pageout", "--schedule", "staged", "--engine", "pread", "--target", "held",
+        "--memory", "swapped", "--memory", "swap-cache", "--trials", "5", "--swap-device", "zram",
+        "--format", "jsonl")
+      #expect(run.status == 0, "\(run.output)\(run.errors)")
+      #expect(run.output.contains(#""swap-device":"zram""#))
+      #expect(
+        run.output.contains("kpageflags: not in the swap cache; swap is on /dev/zram0, from"), "\(kernel)")
+    }
+  }
 }

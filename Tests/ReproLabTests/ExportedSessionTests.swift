@@ -18,7 +18,7 @@ struct ExportedSessionTests {
     result.path = .fuse
     result.count.unexplained = 0
     var start = FakeOutcome.start("6.1.176", [result.case])
-    start.byteOrder = "big"
+    (start.byteOrder, start.suite) = ("big", nil)
     var control = ControlResult(
       Lane(memory: .anon, engine: .pread, target: TargetSpec(.held), schedule: .staged))
     control.trials = 3

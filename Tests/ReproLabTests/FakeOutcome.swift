@@ -29,7 +29,8 @@ enum FakeOutcome {
 
   static func start(_ release: String, _ cases: [CaseName], processors: Int = 2) -> RunStart {
     RunStart(
-      version: "0.1.0", release: release, build: "#1 SMP Debian \(release)-1 (2026-07-02)",
+      version: "0.1.0", suite: SuiteFingerprint.own, release: release,
+      build: "#1 SMP Debian \(release)-1 (2026-07-02)",
       machine: "x86_64", pageSize: 4096, processors: processors, plan: Plan(Selection(), seed: Seed(1)),
       cases: cases)
   }

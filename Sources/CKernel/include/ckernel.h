@@ -58,7 +58,8 @@ int ck_memfd(const char *name);
 int ck_move_pages(int pid, size_t count, void **pages, const int *nodes, int *status);
 /* Minor faults of the calling thread so far (getrusage(2), ru_minflt). */
 long ck_thread_faults(void);
-int ck_swapon(const char *path);
+/* first: with the highest priority there is. */
+int ck_swapon(const char *path, int first);
 int ck_swapoff(const char *path);
 int ck_unshare_files(void);
 /* The calling thread's number. */

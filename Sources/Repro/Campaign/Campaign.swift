@@ -54,21 +54,21 @@ public final class Campaign {
     leavesHost = share?.leavesHost ?? false
     runner = CaseRunner(
       plan: plan, targets: TargetPool(pattern: Pattern(seed: plan.seed.value)), makeEngine: makeEngine)
-    hostState?.swapDevice = plan.swapDevice
+    hostState?.swapPlace = plan.swapPlace
   }
 
   /// Runs everything and reports it.
   /// - Parameter exitCodes: the dialect whose rule makes one verdict of many.
-  /// - Throws: TargetError when the plan names a target that can't be used; nothing has run then.
-  public func run(_ exitCodes: ExitCodes) throws(TargetError) -> RunEnd {
+  /// - Throws: TargetError or SwapError when the plan names a target, or a place for swap, that can't be used;
+  ///   nothing has run then.
+  public func run(_ exitCodes: ExitCodes) throws -> RunEnd {
     try runner.targets.openShared(cases)
     defer { runner.targets.closeShared() }
+    try makeSwap()
     observer.receive(.run(RunStart(plan, cases.map(\.name))))
     for leftover in leftovers { note(Self.note(ofLeftover: leftover)) }
     // What was asked for by name and means nothing is said; the rest is in `repro list --why-not`.
     if cases.isEmpty { for one in excluded { note("left out: \(one.case.name): \(one.reason)") } }
-    // A guest's own: every case gets its late look.
-    if plan.swapDevice != nil { try? hostState?.apply([.swap]) }
     let lanes = prepareLanes()
     if let next {
       while let index = next() { run([cases[index]], lanes) }
@@ -88,6 +88,18 @@ public final class Campaign {
   }
 
   static func note(ofLeftover text: String) -> String { "put back what a killed run had left: \(text)" }
+
+  /// Where somebody chose a place for swap, it is there for the whole run: every case gets its late look. Of several
+  /// jobs, the one before them has made it.
+  private func makeSwap() throws(SwapError) {
+    guard next == nil, let place = plan.swapPlace else { return }
+    do throws(SwapError) {
+      guard let hostState else { throw .noRight }
+      try hostState.makeSwap(at: place)
+    } catch {
+      if !place.isOptional { throw error }
+    }
+  }
 
   private func note(_ text: String) { observer.receive(.note(Note(text))) }
 
@@ -238,8 +250,8 @@ extension RunStart {
       withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
     self.init(
-      version: Campaign.version, release: text(names.release), build: text(names.version),
-      machine: text(names.machine), pageSize: kernelPageSize, processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)),
-      plan: plan, cases: cases)
+      version: Campaign.version, suite: SuiteFingerprint.own, release: text(names.release),
+      build: text(names.version), machine: text(names.machine), pageSize: kernelPageSize,
+      processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), plan: plan, cases: cases)
   }
 }

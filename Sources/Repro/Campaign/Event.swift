@@ -21,6 +21,8 @@ public struct RunStart: Sendable, Codable, Equatable {
   public var schema = RunStart.currentSchema
   /// Version of repro.
   public var version: String
+  /// What the suite of the program that ran it consists of; nil for C programs, and where nobody told.
+  public var suite: String?
   /// `uname -r`.
   public var release: String
   /// `uname -v`; distributions put their own version here.

@@ -46,8 +46,8 @@ public struct Plan: Sendable, Equatable {
   public var stopAfterLosses: Int?
   /// Of upper bounds.
   public var confidence: Double = 0.95
-  /// A block device to make swap on when none is on; its content is lost.
-  public var swapDevice: String?
+  /// Where swap is made, whatever other swap is on; nil leaves it to the suite, where none is on.
+  public var swapPlace: SwapPlace?
 
   /// A plan of `selection` with defaults for the rest.
   public init(_ selection: Selection, seed: Seed) {

@@ -111,8 +111,13 @@ extension PlanKey {
       "a target or a path is needed", TargetSpec.init(parsing:),
       get: \.selection.scratch, set: { $0.selection.scratch = $1 }),
     value(
-      "swap-device", "A block device to make swap on when none is on; its content is lost.",
-      "a block device is needed", { $0.isEmpty ? nil : $0 }, get: \.swapDevice, set: { $0.swapDevice = $1 }),
+      "swap-device",
+      """
+      Where swap is made, and pages go whatever other swap is on: zram (a free zram device), file (one of the \
+      suite's own), a block device, whose content is lost, or in guests disk (theirs). Default: what is on, or \
+      else zram or a file; a guest's disk.
+      """, "zram, file, disk or the path of a block device is needed", SwapPlace.init(parsing:),
+      get: \.swapPlace, set: { $0.swapPlace = $1 }),
   ]
 
   /// The setting of that name.

@@ -14,6 +14,14 @@ extension Case {
       return missing.map(\.reason).min().map { "\(one.scenario.name) with \(one.engine.name): \($0)" }
     },
     { one, _ in
+      one.scenario.memory.contains(.sharedOnSwap) && one.engine.traits.contains(.registers)
+        ? "\(one.scenario.name) with \(one.engine.name): registration takes the page before it is moved" : nil
+    },
+    { one, _ in
+      one.scenario.name == "madv-dontneed" && one.memory.name == MemoryKind.mlocked.name
+        ? "\(one.scenario.name) on \(one.memory.name): of locked memory nothing is given up (EINVAL)" : nil
+    },
+    { one, _ in
       guard !one.target.kind.schedules.contains(one.schedule) else { return nil }
       return one.schedule == .staged
         ? "\(one.target.kind.name) holds no I/O, so it only races"

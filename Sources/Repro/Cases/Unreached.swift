@@ -18,8 +18,17 @@ public struct Unreached: Sendable {
   public static let all: [Unreached] = [
     Unreached("ksm", on: "absent", twin),
     Unreached("ksm-cgroups", on: "absent", twin),
+    Unreached("ksm-existing", on: "absent", twin),
+    Unreached("ksm-swap", on: "absent", twin),
+    Unreached("compaction", on: "absent", lowest),
+    Unreached("compaction", on: "zero-page", lowest),
+    Unreached("compaction", on: "mlocked", "the page is put into the place of one that nobody locked"),
+    Unreached(
+      "uffd-move", on: "mlocked", "UFFDIO_MOVE wants both mappings locked or neither (validate_move_areas)"),
     Unreached("numa-balancing", on: "hugetlb", "the scheduler does not scan such mappings (task_numa_work)"),
-    Unreached("numa-balancing", on: "*-shared", dirty),
+    Unreached("numa-balancing", on: "ext4-shared", dirty),
+    Unreached("numa-balancing", on: "xfs-shared", dirty),
+    Unreached("numa-balancing", on: "btrfs-shared", dirty),
     Unreached("numa-balancing", on: "*-clean", dirty),
     Unreached("numa-balancing", on: "*-large", dirty),
     Unreached(
@@ -28,6 +37,8 @@ public struct Unreached: Sendable {
   ]
 
   private static let twin = "the twin is a copy of the page, which is there once it was copied"
+  private static let lowest =
+    "a page that is stored to is given the lowest frame, for there to be something to move"
   private static let dirty =
     "a page of a file that is dirty, as the I/O's is, is left on its node (migrate_misplaced_folio)"
 

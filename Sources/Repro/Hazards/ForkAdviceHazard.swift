@@ -80,12 +80,19 @@ final class ForkAdviceHazard: Hazard, Sendable {
   }
 
   func prepare(_ pages: PagesUnderIO) throws(KernelError) {
+    if !pages.memory.forks { try giveAdvice(pages) }
+  }
+
+  private func giveAdvice(_ pages: PagesUnderIO) throws(KernelError) {
     let name = advice.on == MADV_DONTFORK ? "MADV_DONTFORK" : "MADV_WIPEONFORK"
     // All of it: advice for a part would split the mapping, and with it a huge page.
     try advise(advice.on, name, pages.memory.base, pages.memory.length)
   }
 
-  func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] { try fork.act(pages) }
+  func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
+    if pages.memory.forks { try giveAdvice(pages) }
+    return try fork.act(pages)
+  }
 
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] {
     defer { madvise(pages.memory.base, pages.memory.length, advice.off) }

@@ -1,4 +1,5 @@
 import CKernel
+import Glibc
 import SystemPackage
 
 /// mbind(2) with MPOL_MF_MOVE: the mapping's policy names the other NUMA node, and its pages follow.
@@ -30,7 +31,11 @@ final class MbindHazard: Hazard, Sendable {
     let before = try pages.entries()
     let from = try Migration.nodes(of: pages)
     for (page, node) in from.enumerated() where node >= 0 {
-      try check(ck_mbind(pages.addresses[page], pages.size, Migration.other(than: node)), "mbind")
+      let other = Migration.other(than: node)
+      var result = ck_mbind(pages.addresses[page], pages.size, other)
+      // A mapping of hugetlb is not cut within a huge page (hugetlb_vm_op_split).
+      if result == -EINVAL { result = ck_mbind(pages.memory.base, pages.memory.length, other) }
+      try check(result, "mbind")
     }
     return Migration.outcomes(before, try pages.entries(), by: "mbind") { "on node \(from[$0])" }
   }

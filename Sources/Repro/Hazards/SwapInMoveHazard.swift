@@ -27,6 +27,8 @@ final class SwapInMoveHazard: Hazard, @unchecked Sendable {  // the trial's thre
     "the page was on swap for the reader when it was moved in the swap cache, and the read's fault found its bytes"
   )
   var viewsHoldInRaces: Bool { true }
+  /// The fault is at the very start of the I/O: a move that begins after the start is mostly late.
+  var mayPrecedeIO: Bool { true }
 
   /// Which pages were still on swap here when the move began.
   private var wereOut: [Bool] = []

@@ -13,8 +13,10 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
 
   /// What a dead run had left, and what became of it now.
   public private(set) var leftovers: [String] = []
-  /// A block device to make swap on, instead of zram or a file; its content is lost.
-  public var swapDevice: String?
+  /// Where swap is made, whatever other swap is on; nil makes it on zram or in a file, if none is on.
+  public var swapPlace: SwapPlace?
+  /// The device or file of the swap made there.
+  private var swapMade: String?
   /// Files whose number was raised: once is enough.
   private var raised: Set<String> = []
 
@@ -61,7 +63,7 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
   /// - Throws: SettingError for the first that fails and is not merely wished for.
   func apply(_ settings: [Setting]) throws(SettingError) {
     for setting in settings {
-      do throws(KernelError) {
+      do {
         try make(setting.change)
       } catch {
         if setting.policy != .wished { throw SettingError(setting, error) }
@@ -69,7 +71,7 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     }
   }
 
-  private func make(_ change: Setting.Change) throws(KernelError) {
+  private func make(_ change: Setting.Change) throws {
     switch change {
     case .file(let path, let value, let accepted):
       let old = KernelFile.selected(in: try KernelFile.read(path))
@@ -77,7 +79,12 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
       try journal.add(JournalEntry.file(path: path, value: old, set: value).text)
       try KernelFile.write(path, value)
     case .more(let path, let count): try raise(path, by: count)
-    case .swap: if !KernelFile.hasSwap { try makeSwap() }
+    case .swap:
+      if let swapPlace {
+        try makeSwap(at: swapPlace)
+      } else if !KernelFile.hasSwap {
+        try makeSwap()
+      }
     case .cgroup(let controller, let name): try enter(try Cgroup(controller, name))
     }
   }
@@ -114,15 +121,55 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
   }
 
   private func makeSwap() throws(KernelError) {
-    let id = UInt64.random(in: 1 ... .max)
-    if let swapDevice { return try swapOn(SwapSpace(path: swapDevice, id: id)) }
-    if let zram = SwapSpace.freeZram(), try setUp(zram) {
-      return try swapOn(SwapSpace(path: "/dev/\(zram)", id: id))
+    if let zram = try setUpZram() { return try swapOn(zram, first: false) }
+    try swapOn(makeSwapFile(), first: false)
+  }
+
+  /// Makes swap there, before all other; nothing if that was done already.
+  /// - Throws: SwapError, which names the place and the remedy.
+  func makeSwap(at place: SwapPlace) throws(SwapError) {
+    if let swapMade, isOn(swapMade) { return }
+    let mark = mark
+    do {
+      let path: String
+      switch place.kind {
+      case .zram:
+        guard let zram = try setUpZram() else { throw SwapError.noZram }
+        path = zram
+      case .file: path = try makeSwapFile()
+      case .device(let named): path = try SwapSpace.blockDevice(named, overwrite: place.overwrite)
+      case .disk: throw SwapError.noDisk
+      }
+      try swapOn(path, first: true)
+      try requireFirst(path)
+      swapMade = path
+    } catch {
+      undo(to: mark)
+      throw error as? SwapError
+        ?? .unusable(place, error as? KernelError ?? KernelError("\(error)", .ioError))
     }
+  }
+
+  /// - Throws: SwapError for an area that pages may go to instead.
+  private func requireFirst(_ path: String) throws(SwapError) {
+    let areas = SwapArea.on
+    let own = areas.first { $0.path == path }?.priority ?? .min
+    if let other = areas.first(where: { $0.path != path && $0.priority >= own }) {
+      throw .notFirst(other.path)
+    }
+  }
+
+  /// A zram device that nobody had set up, with a size; nil if there is none.
+  private func setUpZram() throws(KernelError) -> String? {
+    guard let zram = SwapSpace.freeZram(), try setUp(zram) else { return nil }
+    return "/dev/\(zram)"
+  }
+
+  private func makeSwapFile() throws(KernelError) -> String {
     let folder = SwapSpace.scratchFolder
     try journal.add(JournalEntry.scratch(folder).text)
     try SwapSpace.makeFile(in: folder)
-    try swapOn(SwapSpace(path: "\(folder)/\(SwapSpace.fileName)", id: id))
+    return "\(folder)/\(SwapSpace.fileName)"
   }
 
   /// Gives a zram device a size.
@@ -140,9 +187,10 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
     }
   }
 
-  private func swapOn(_ space: SwapSpace) throws(KernelError) {
-    try journal.add(JournalEntry.swap(path: space.path, id: space.id).text)
-    try space.turnOn()
+  private func swapOn(_ path: String, first: Bool) throws(KernelError) {
+    let space = SwapSpace(path: path, id: .random(in: 1 ... .max))
+    try journal.add(JournalEntry.swap(path: path, id: space.id).text)
+    try space.turnOn(first: first)
   }
 
   // MARK: Undoing
@@ -243,11 +291,7 @@ public final class HostState: @unchecked Sendable {  // one process at a time wr
   }
 
   /// Whether swap is on at `path`.
-  private func isOn(_ path: String) -> Bool {
-    ((try? KernelFile.read("/proc/swaps")) ?? "").split(separator: "\n").contains {
-      $0.split(separator: " ").first.map(String.init) == path
-    }
-  }
+  private func isOn(_ path: String) -> Bool { SwapArea.on.contains { $0.path == path } }
 }
 
 /// A setting that a part can't do without, and that could not be made.
@@ -256,7 +300,7 @@ struct SettingError: Error, CustomStringConvertible {
   let isSkip: Bool
   let description: String
 
-  init(_ setting: Setting, _ error: KernelError) {
+  init(_ setting: Setting, _ error: any Error) {
     isSkip = setting.policy == .skip
     description = "can't set \(setting): \(error)"
   }

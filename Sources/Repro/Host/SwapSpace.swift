@@ -12,13 +12,16 @@ struct SwapSpace {
 
   /// Bytes; a zram device gets a few pages more, to be told apart by its size.
   static let bytes = 64 << 20
+  /// Bytes of a device that are used at the most.
+  private static let most = 1 << 30
   private static let magic = "SWAPSPACE2"
   private static let idOffset = 1024 + 12
 
   /// Writes the header, and turns swap on.
-  func turnOn() throws(KernelError) {
+  /// - Parameter first: whether pages are to go there, whatever other swap is on.
+  func turnOn(first: Bool) throws(KernelError) {
     try writeHeader()
-    try check(ck_swapon(path), "swapon \(path)")
+    try check(ck_swapon(path, first ? 1 : 0), "swapon \(path)")
   }
 
   private func writeHeader() throws(KernelError) {
@@ -28,7 +31,8 @@ struct SwapSpace {
     let device = open(path, O_RDWR | O_CLOEXEC | exclusive)
     if device < 0 { throw .last("open \(path)") }
     defer { Glibc.close(device) }
-    let size = lseek(device, 0, SEEK_END)
+    // The kernel keeps a byte or more for each page.
+    let size = min(lseek(device, 0, SEEK_END), Self.most)
     var header = [UInt8](repeating: 0, count: kernelPageSize)
     let info = [UInt32(1), UInt32(size / kernelPageSize - 1), 0]  // version, last page, bad pages
     info.withUnsafeBytes { header.replaceSubrange(1024..<1024 + $0.count, with: $0) }
@@ -50,6 +54,20 @@ struct SwapSpace {
   }
 
   // MARK: Where
+
+  /// The block device at `path`, by the name that /proc/swaps will have for it.
+  /// - Parameter overwrite: whether its content may be lost.
+  /// - Throws: SwapError where that is no block device, or its content may not be lost.
+  static func blockDevice(_ path: String, overwrite: Bool) throws(SwapError) -> String {
+    var about = stat()
+    let place = SwapPlace(.device(path))
+    if stat(path, &about) != 0 { throw .unusable(place, .last("stat")) }
+    guard about.st_mode & S_IFMT == S_IFBLK else { throw .wrongType(path) }
+    guard overwrite else { throw .wouldOverwrite(path) }
+    guard let real = realpath(path, nil) else { throw .unusable(place, .last("realpath")) }
+    defer { free(real) }
+    return String(cString: real)
+  }
 
   /// A zram device that nobody has set up.
   static func freeZram() -> String? {

@@ -6,9 +6,7 @@ struct SplitMix64: RandomNumberGenerator, Sendable {
 
   /// The generator of one trial of one case, so that a trial can be run again alone.
   init(seed: UInt64, case name: String, trial: Int) {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a: String.hashValue differs in each process
-    for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-    state = seed ^ hash &+ UInt64(truncatingIfNeeded: trial) &* 0x9e37_79b9_7f4a_7c15
+    state = seed ^ FNV1a.hash(name.utf8) &+ UInt64(truncatingIfNeeded: trial) &* 0x9e37_79b9_7f4a_7c15
   }
 
   mutating func next() -> UInt64 {

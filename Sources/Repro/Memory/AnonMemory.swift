@@ -27,6 +27,7 @@ class AnonMemory: MappedMemory, Memory, @unchecked Sendable {
   var isFilled: Bool { true }
   var isZero: Bool { false }
   var sharer: Int32? { nil }
+  var forks: Bool { false }
   func enter(_ pages: PagesUnderIO) throws(KernelError) {}
   func leave() {}
 

@@ -19,6 +19,8 @@ final class ForkedMemory: AnonMemory, @unchecked Sendable {
     try super.init(pieces: pieces, pieceLength: pieceLength)
   }
 
+  override var forks: Bool { true }
+
   /// Not in deinit: the pages that the child is ended with hold this memory.
   override func leave() { endChild() }
 

@@ -24,6 +24,8 @@ final class SwapSharedMemory: AnonMemory, @unchecked Sendable {
     try super.init(pieces: pieces, pieceLength: pieceLength)
   }
 
+  override var forks: Bool { true }
+
   override var sharer: Int32? { fork.pidOfChild }
 
   /// Not in deinit: the pages that the child is ended with hold this memory.

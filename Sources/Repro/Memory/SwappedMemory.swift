@@ -5,6 +5,15 @@ import Glibc
 enum Swapping {
   private static let attempts = 5
 
+  /// Where pages go, after what a page that came back was seen not to be. Past the swap cache comes what one address
+  /// alone has on a device that answers at once (SWP_SYNCHRONOUS_IO, do_swap_page); on 7.2 such a page is dirty, too.
+  static var whereabouts: String {
+    guard let area = SwapArea.first else { return "no swap is on" }
+    return "swap is on \(area.path)"
+      + (area.isZram
+        ? ", from which a page used once comes back past the swap cache: name another --swap-device" : "")
+  }
+
   /// Reclaims the pages, as often as it takes: one that is on its way somewhere is left alone at first.
   static func out(_ pages: PagesUnderIO) throws(KernelError) {
     for attempt in 0..<attempts {
@@ -71,7 +80,9 @@ extension MemoryKind {
       guard entries.allSatisfy({ $0.isPresent && !$0.isFileOrShared }), let flags else {
         return .missed("no anonymous page is mapped")
       }
-      return flags.isDirty ? .missed("kpageflags: dirty") : .reached("kpageflags: not dirty, back from swap")
+      return flags.isDirty
+        ? .missed("kpageflags: dirty; \(Swapping.whereabouts)")
+        : .reached("kpageflags: not dirty, back from swap")
     })
 
   /// The same, with the page in the swap cache too.
@@ -84,6 +95,6 @@ extension MemoryKind {
     state: AnonState(enter: Swapping.outAndIn) { entries, flags in
       entries.allSatisfy(\.isPresent) && flags?.isSwapCache == true
         ? .reached("kpageflags: in the swap cache")
-        : .missed("kpageflags: not in the swap cache, which zram skips for a page used once")
+        : .missed("kpageflags: not in the swap cache; \(Swapping.whereabouts)")
     })
 }

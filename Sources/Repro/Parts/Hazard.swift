@@ -70,6 +70,9 @@ protocol Hazard: AnyObject, Sendable {
   var viewsHoldInRaces: Bool { get }
   /// Whether it is enough for a race that it began while the I/O was in flight.
   var mayOutlastIO: Bool { get }
+  /// Whether it concerns what the I/O does to get its pages, so that a race must have it under way by then; that the
+  /// I/O had not got the page before is for ``asked(_:_:)`` to see.
+  var mayPrecedeIO: Bool { get }
 }
 
 extension Hazard {
@@ -83,6 +86,7 @@ extension Hazard {
   var lossOnSecondLook: Damage.Kind? { nil }
   var viewsHoldInRaces: Bool { false }
   var mayOutlastIO: Bool { false }
+  var mayPrecedeIO: Bool { false }
 
   func prepare(_ pages: PagesUnderIO) throws(KernelError) {}
   func settle(_ pages: PagesUnderIO) throws(KernelError) -> [View] { [] }

@@ -121,6 +121,9 @@ protocol Memory: AnyObject, Sendable {
   /// The file that it is mapped from, if that is on a disk and holds the fill.
   var backing: BackingFile? { get }
 
+  /// Whether a child gets the pages as they enter their state: advice against that must come later.
+  var forks: Bool { get }
+
   /// The process that has the pages too, at the same addresses, if one is kept up.
   var sharer: Int32? { get }
 
@@ -135,6 +138,7 @@ extension Memory {
   var comesBackFilled: Bool { false }
   var backing: BackingFile? { nil }
   var sharer: Int32? { nil }
+  var forks: Bool { false }
   func enter(_ pages: PagesUnderIO) throws(KernelError) {}
   func leave() {}
 

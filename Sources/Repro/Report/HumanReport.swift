@@ -20,7 +20,7 @@ public struct HumanReport: Report {
         "repro \(start.version) on Linux \(start.release) \(start.machine), \(start.processors) CPUs, "
           + "\(start.pageSize)-byte pages" + (start.byteOrder.map { ", \($0) endian" } ?? ""),
         "\(start.build)",
-        "seed \(start.plan.seed), \(start.cases.count) cases",
+        "seed \(start.plan.seed), \(start.cases.count) cases\(swap(start.plan))",
         "",
       ]
     case .note(let note): return [note.text]
@@ -31,6 +31,12 @@ public struct HumanReport: Report {
       return []
     case .end(let end): return table() + reasons() + races() + guards() + bugs() + summary(end)
     }
+  }
+
+  /// Where swap is, if somebody chose that.
+  private func swap(_ plan: Plan) -> String {
+    guard let place = plan.swapPlace, !place.isOptional else { return "" }
+    return ", swap on \(place.path ?? "\(place)")"
   }
 
   private func line(_ control: ControlResult) -> String {

@@ -19,7 +19,7 @@ public enum Seal {
   /// What is to be appended to an executable to seal `text` into it.
   public static func trailer(_ text: String) -> [UInt8] {
     let payload = [UInt8](text.utf8)
-    return payload + little(UInt64(payload.count)) + little(checksum(payload)) + little(version)
+    return payload + little(UInt64(payload.count)) + little(FNV1a.hash(payload)) + little(version)
       + little(UInt32(0)) + magic
   }
 
@@ -57,7 +57,7 @@ public enum Seal {
     guard number(footer[0..<8]) == UInt64(payload.count) else {
       throw .damaged("the seal's length does not match the file")
     }
-    guard number(footer[8..<16]) == checksum(payload) else {
+    guard number(footer[8..<16]) == FNV1a.hash(payload) else {
       throw .damaged("the sealed text does not match its checksum")
     }
     guard let text = String(validating: payload, as: UTF8.self) else {
@@ -99,11 +99,6 @@ public enum Seal {
     }
     guard read == count else { throw .damaged("the file is cut off") }
     return bytes
-  }
-
-  /// FNV-1a, 64 bits.
-  private static func checksum(_ bytes: [UInt8]) -> UInt64 {
-    bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
   }
 
   private static func little(_ value: some FixedWidthInteger) -> [UInt8] {

@@ -41,7 +41,7 @@ public struct Jobs: Sendable {
     let queue = try CaseQueue(split.shared.count)
     // Nobody writes to it: it ends with the worker that has the other end, and then the jobs begin.
     let gate = try Pipe()
-    let hasAlone = !split.alone.isEmpty
+    let hasAlone = !split.alone.isEmpty || plan.swapPlace != nil
     var pipes: [Pipe] = []
     for _ in 0..<split.cpus.count + (hasAlone ? 1 : 0) { pipes.append(try Pipe()) }
     let channels = pipes

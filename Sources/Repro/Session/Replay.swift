@@ -24,6 +24,8 @@ public final class Replay: Observer {
     }
     // Not the report's path: what was free to overwrite there need not be so here.
     var again = Plan(Selection(name), seed: plan.seed)
+    // Nor its device: a place for swap is kept where nobody's bytes are lost.
+    if let place = plan.swapPlace, place.isOurs { again.swapPlace = place }
     again.depth = trials.map(\.depth).max() ?? 1
     again.time = 3600
     again.trialNumbers = trials.flatMap { Array(repeating: $0.trial, count: times) }

@@ -132,7 +132,8 @@ public struct Session {
   private var cases: [Case] { (try? plan.expand().cases) ?? [] }
 
   private var changesHost: Bool {
-    geteuid() == 0 && cases.contains { $0.parts.contains { !$0.settings.isEmpty } }
+    geteuid() == 0
+      && (plan.swapPlace != nil || cases.contains { $0.parts.contains { !$0.settings.isEmpty } })
   }
 
   private func enterNamespace() {

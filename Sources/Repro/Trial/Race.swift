@@ -80,8 +80,10 @@ struct Race {
       started: completion.started, submitted: completion.submitted, ended: completion.ended,
       hazardStart: hazardStart, hazardEnd: hazardEnd, touchEnd: touchEnd)
     let mayOutlast = bench.hazards.allSatisfy(\.mayOutlastIO)
-    facts.isInFlight = mayOutlast ? times.hasBegunInFlight : times.isInFlight
-    facts.isEntering = times.isEntering
+    let mayPrecede = bench.hazards.allSatisfy(\.mayPrecedeIO)
+    facts.isInFlight =
+      mayPrecede ? times.meets : mayOutlast ? times.hasBegunInFlight : times.isInFlight
+    facts.isEntering = times.isEntering && !mayPrecede
     mark(facts, times, stores: count)
     var exposed = 0.0
     defer { steering.learn(aim, times, hits: exposed) }

@@ -19,6 +19,9 @@ struct RaceTimes: Sendable {
   /// The hazard began while the I/O was in flight, whenever it ended.
   var hasBegunInFlight: Bool { (submitted ?? started) <= hazardStart && hazardStart < ended }
 
+  /// The hazard was under way when the I/O was issued, or began while it was in flight.
+  var meets: Bool { started < hazardEnd && hazardStart < ended }
+
   /// The I/O was issued while the hazard acted, so that its pages were taken while the hazard's checks were
   /// under way; the toucher came before its end.
   var isEntering: Bool {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Repro
 
 /// All that is known of a guest once it is gone; how it ended is decided from this alone.
 struct GuestEvidence: Sendable {
@@ -45,6 +46,8 @@ public enum GuestEnding: Sendable, Equatable {
   case qemuMissing(name: String, package: String)
   /// QEMU refused to run the guest.
   case qemuFailed(message: String)
+  /// Its program is of another build than this one, and was ended before it ran any case.
+  case otherBuild(executable: String)
   /// QEMU was ended by a signal from outside.
   case killed(signal: Int)
 
@@ -175,6 +178,8 @@ extension GuestEnding: CustomStringConvertible {
       "the kernel did not boot: it stopped before /init; last: \(Self.headline(tail.suffix(1)))"
     case .qemuMissing(let name, let package): "\(name) is not on this machine; apt-get install \(package)"
     case .qemuFailed(let message): "QEMU did not run the guest: \(message)"
+    case .otherBuild(let executable):
+      "\(executable), the guest's program, is of another build than repro: \(SuiteFingerprint.remedy)"
     case .killed(let signal): "QEMU was killed by signal \(signal)"
     }
   }

@@ -119,12 +119,12 @@ public struct GuestSession: Sendable {
       guard let event = try? JSONDecoder().decode(Event.self, from: Data(line.utf8)) else { return }
       for event in merged.withLock({ $0?.events(for: event) ?? [event] }) { onEach(event) }
     }
-    var guest = try await run.run(onLine: onLine)
+    var guest = try await boot(run, onLine)
     if guest.diedUnheard {
       onEvent(
         .note(Note("the guest died before /init said anything (\(guest.ending)); it is booted once more")))
       let seconds = guest.seconds
-      guest = try await run.run(onLine: onLine)
+      guest = try await boot(run, onLine)
       guest.seconds += seconds
     }
     let said = seen.withLock { $0 }
@@ -136,6 +136,14 @@ public struct GuestSession: Sendable {
     return Outcome(
       start: said.start, results: said.results, provedLosses: said.provedLosses,
       exposedLosses: said.exposedLosses, end: end, guest: guest)
+  }
+
+  /// Boots the guest. C programs are of no build of ours.
+  private func boot(_ run: GuestRun, _ onLine: @escaping @Sendable (String) -> Void) async throws
+    -> GuestReport
+  {
+    guard case .oneShot(let executable) = payload else { return try await run.run(onLine: onLine) }
+    return try await BuildCheck(executable).report(run, onLine)
   }
 
   /// The guest to run, and what makes one run of its events where they are several's.
@@ -192,7 +200,12 @@ public struct GuestSession: Sendable {
     plan.selection.scratch = GuestRun.device(.scratch, without: leftOut).map {
       TargetSpec(.scratch, path: $0, overwrite: true, isOptional: true)
     }
-    plan.swapDevice = GuestRun.device(.swap, without: leftOut)
+    if plan.swapPlace?.kind != .zram {
+      let isChosen = plan.swapPlace != nil
+      plan.swapPlace = GuestRun.device(.swap, without: leftOut).map {
+        SwapPlace(.device($0), overwrite: true, isOptional: !isChosen)
+      }
+    }
     return plan
   }
 
@@ -216,6 +229,7 @@ public struct GuestSession: Sendable {
     let usesNFS =
       payload.architecture == nil && cases.contains { $0.target.kind.name == TargetKind.heldNFS.name }
     var modules = Initramfs.defaultModules + (usesNFS ? Initramfs.nfsModules : [])
+    if plan.swapPlace?.kind == .zram { modules += Initramfs.zramModules }
     if leftOut.isSuperset(of: GuestRun.Part.allCases) { modules.removeAll { $0.hasPrefix("virtio_") } }
     let usesLoop = cases.contains { $0.target.kind.needs.contains(.loopDevices) }
     if isLean && !usesLoop { modules.removeAll { $0 == "loop" } }
@@ -233,6 +247,11 @@ public struct GuestSession: Sendable {
       verdict: exitCodes.overall(results.map(\.verdict)), reason: said?.reason, seconds: guest.seconds)
     // Silence about a case is not a clean case.
     var broken = said?.verdict == .error || results.count != expected
+    if broken && end.reason == nil, expected == nil, case .oneShot(let executable) = payload {
+      end.reason =
+        "\(kernel.name): \(executable), the guest's program, never began its run; if it is of another build than "
+        + "repro: \(SuiteFingerprint.remedy)"
+    }
     if broken && end.reason == nil {
       end.reason = "\(kernel.name): the guest reported \(results.count) of \(expected ?? 0) cases"
     }

@@ -15,6 +15,9 @@ public struct Initramfs: Sendable {
   /// What the target held-nfs needs in addition.
   public static let nfsModules = ["nfsv3"]
 
+  /// What swap on zram needs in addition: on 5.10 and 6.1 its compressor is a module that nothing depends on.
+  public static let zramModules = ["lzo-rle", "zram"]
+
   /// The archive, an uncompressed cpio.
   public let archive: [UInt8]
   /// The modules in load order.

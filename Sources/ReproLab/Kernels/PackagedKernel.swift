@@ -1,4 +1,5 @@
 import Foundation
+import Repro
 
 /// Kernels as distributions ship them: a `.deb`, an `.rpm`, or a folder of either, unpacked over each other.
 ///
@@ -75,13 +76,11 @@ public struct PackagedKernel: Sendable, Equatable {
 
   /// Names, sizes and times of the files, folded to a word (FNV-1a).
   private func fingerprint() throws -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for file in files {
+    let lines = files.map { file in
       let about = try? FileManager.default.attributesOfItem(atPath: file)
       let time = (about?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-      let text = "\(URL(fileURLWithPath: file).standardizedFileURL.path) \(about?[.size] ?? 0) \(time)\n"
-      for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+      return "\(URL(fileURLWithPath: file).standardizedFileURL.path) \(about?[.size] ?? 0) \(time)\n"
     }
-    return String(hash, radix: 16)
+    return String(FNV1a.hash(lines.joined().utf8), radix: 16)
   }
 }

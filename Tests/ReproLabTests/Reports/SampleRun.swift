@@ -19,7 +19,8 @@ enum SampleRun {
   }
 
   static let start = RunStart(
-    version: "0.1.0", release: "5.10.0-32-amd64", build: "#1 SMP Debian 5.10.223-1 (2024-08-10)",
+    version: "0.1.0", suite: "0x3c5a7e9b1d2f4860", release: "5.10.0-32-amd64",
+    build: "#1 SMP Debian 5.10.223-1 (2024-08-10)",
     machine: "x86_64", pageSize: 4096, processors: 2, plan: plan,
     cases: scenarios.flatMap { scenario in engines.map { name(scenario, $0) } })
 

@@ -29,7 +29,7 @@ struct PlanTextTests {
     plan.minimumExposures = 3
     plan.stopAfterLosses = 1
     plan.confidence = 0.999
-    plan.swapDevice = "/dev/vdb"
+    plan.swapPlace = SwapPlace(.device("/dev/vdb"), overwrite: true, isOptional: true)
     plan.patience = 60
     plan.trialNumbers = [4, 0, 17]
     return plan

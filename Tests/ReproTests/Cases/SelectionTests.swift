@@ -8,6 +8,15 @@ struct SelectionTests {
     selection.expand(try selection.chosenScenarios(), depth: depth).cases.map { "\($0.name)" }
   }
 
+  @Test("a page that was taken at registration is not left for the fault of the read")
+  func takenBefore() throws {
+    var selection = Selection(scenarios: ["swap-in-move"])
+    selection.engines = [.pread, .ioUringFixed]
+    let (cases, excluded) = selection.expand(try selection.chosenScenarios(), depth: 1)
+    #expect(!cases.isEmpty && cases.allSatisfy { $0.engine.name == "pread" })
+    #expect(excluded.contains { $0.reason.contains("registration takes the page before it is moved") })
+  }
+
   @Test("no globs select the standard scenarios")
   func standard() throws {
     let chosen = try Selection().chosenScenarios()

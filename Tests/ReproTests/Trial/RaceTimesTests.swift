@@ -35,6 +35,16 @@ struct RaceTimesTests {
     #expect(!times(hazard: 110...250, submitted: 120).hasBegunInFlight)
   }
 
+  @Test(
+    "one that concerns what the I/O does to get its pages must meet it, whichever began first",
+    arguments: [
+      (90...101, true), (99...150, true), (50...250, true), (100...200, true), (199...250, true),
+      (50...100, false), (50...99, false), (200...210, false),
+    ] as [(ClosedRange<Nanoseconds>, Bool)])
+  func met(hazard: ClosedRange<Nanoseconds>, meets: Bool) {
+    #expect(times(hazard: hazard).meets == meets)
+  }
+
   @Test("a store that comes too late makes no exposure: nothing was asked in time")
   func lateTouch() {
     #expect(times(hazard: 110...150, touch: 199).isInFlight)
