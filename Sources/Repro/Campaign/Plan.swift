@@ -71,12 +71,12 @@ public struct Plan: Sendable, Equatable {
     case .staged:
       // Some hazards take seconds a trial, and a few trials decide.
       CaseLimits(
-        trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 5 : 86_400),
+        trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 3 : 86_400),
         patientSeconds: time == nil && trials == nil ? max(60, patience) : nil,
         exposures: minimumExposures(schedule), losses: stopAfterLosses)
     case .race, .free:
       CaseLimits(
-        trials: trials ?? .max, seconds: time ?? (trials == nil ? schedule == .race ? 0.5 : 2 : 86_400),
+        trials: trials ?? .max, seconds: time ?? (trials == nil ? schedule == .race ? 0.5 : 1 : 86_400),
         patientSeconds: time == nil ? patience : nil, exposures: minimumExposures(schedule),
         losses: stopAfterLosses)
     }
@@ -105,7 +105,8 @@ public struct Plan: Sendable, Equatable {
 struct CaseLimits: Sendable {
   var trials: Int
   var seconds: Double
-  /// With fewer than `exposures` exposed trials and no loss, goes on until so many seconds; nil for never.
+  /// With fewer than `exposures` exposed trials and no loss, goes on until so many seconds; nil for never. Trials are
+  /// then no end either, where some were exposed, until `seconds`.
   var patientSeconds: Double?
   /// See `patientSeconds`.
   var exposures = 0
@@ -116,9 +117,12 @@ struct CaseLimits: Sendable {
   var longest: Double { max(seconds, patientSeconds ?? 0) }
 
   func allowsMore(_ count: CaseCount) -> Bool {
-    if count.trials >= trials { return false }
     if let losses, count.lostTrials >= losses { return false }
-    if count.seconds < seconds { return true }
-    return count.lostTrials == 0 && count.exposedTrials < exposures && count.seconds < patientSeconds ?? 0
+    let lacksExposures = count.lostTrials == 0 && count.exposedTrials < exposures
+    if count.trials >= trials {
+      // Where some of the trials ask a guard, more of them will.
+      return patientSeconds != nil && lacksExposures && count.exposedTrials > 0 && count.seconds < seconds
+    }
+    return count.seconds < seconds || lacksExposures && count.seconds < patientSeconds ?? 0
   }
 }

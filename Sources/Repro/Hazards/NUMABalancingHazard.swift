@@ -46,10 +46,11 @@ final class NUMABalancingHazard: Hazard, Sendable {
   private static let moves = 2
   private static let limit = Clock.seconds(3)
 
-  /// A page that no I/O has, on the same node: when it moves, the scheduler has been here.
+  /// A page that no I/O has, on the same node: when it moves, the scheduler has been here. After it comes one that
+  /// nobody touches.
   private let beside: AddressRange
 
-  init() throws(KernelError) { beside = try AddressRange(length: kernelPageSize) }
+  init() throws(KernelError) { beside = try AddressRange(length: 2 * kernelPageSize) }
 
   func act(_ pages: PagesUnderIO) throws(KernelError) -> [HazardOutcome] {
     let before = try pages.entries()
@@ -122,10 +123,12 @@ final class NUMABalancingHazard: Hazard, Sendable {
     var address = Optional(page)
     var (target, status) = (node, CInt.min)
     // Pages that wait in this CPU's list for a place on the LRU stay mapped and can't move, and before 5.18 one that
-    // was moved waits there, too; this advice empties the list first.
-    _ = madvise(page, kernelPageSize, MADV_COLD)
+    // was moved waits there, too. Advice empties the list first, even of pages that aren't there; one that is there
+    // would come to another list (folio_deactivate).
+    let untouched = page + kernelPageSize
+    _ = madvise(untouched, kernelPageSize, MADV_COLD)
     try check(ck_move_pages(0, 1, &address, &target, &status), "move_pages")
-    _ = madvise(page, kernelPageSize, MADV_COLD)
+    _ = madvise(untouched, kernelPageSize, MADV_COLD)
   }
 
   /// A page that moved under I/O was not guarded.
