@@ -9,20 +9,37 @@ struct LengthClimb: Sendable {
     var trials = 0
     var exposures = 0
     var seconds = 0.0
+    /// Of all trials.
+    private var allSeconds = 0.0
 
     /// Trials that only show how it is to be aimed at the length.
-    static let unused = 3
+    private var unused = 3
+
+    /// Of the first length, at which all aiming is still to be learned.
+    static var first: Epoch {
+      var epoch = Epoch()
+      epoch.unused = 16
+      return epoch
+    }
 
     mutating func add(_ exposed: Int, _ lasting: Double) {
       trials += 1
-      if trials <= Self.unused { return }
+      allSeconds += lasting
+      // Where trials are slow there is no time to learn long.
+      if allSeconds > 0.3 { unused = min(unused, max(3, trials - 1)) }
+      if trials <= unused { return }
       exposures += exposed
       seconds += lasting
     }
 
+    /// Exposures a second if each trial had `most`, once there are two to say how long they take.
+    func limit(_ most: Int) -> Double? {
+      trials < 2 ? nil : Double(most * trials) / max(allSeconds, 1e-9)
+    }
+
     /// Exposures a second, once there are enough trials to say.
     var score: Double? {
-      let counted = trials - Self.unused
+      let counted = trials - unused
       let isSlow = counted >= 5 && seconds >= 0.15
       let isEnough =
         counted >= 24 || counted >= 8 && seconds >= 0.3 || exposures == 0 && (counted >= 12 || isSlow)
@@ -36,7 +53,7 @@ struct LengthClimb: Sendable {
 
   /// Of the survey, each is so many further than the one before: four to six times as long.
   private static let stride = 4
-  private static let steps = [1, -1, stride, -stride]
+  private static let steps = [-stride, 1, -1, stride]
   /// The survey ends at a length that brings less than this share of the best one.
   private static let hopeless = 0.5
 
@@ -53,7 +70,9 @@ struct LengthClimb: Sendable {
   /// Epochs to stay at home before others are tried again.
   private var rest = 0
   private var nextRest = 4
-  private var epoch = Epoch()
+  private var epoch = Epoch.first
+  /// Exposures of the best trial so far.
+  private var most = 0
 
   /// - Parameter lengths: ascending, at least one; it begins with the first.
   init(_ lengths: [Int]) {
@@ -81,8 +100,11 @@ struct LengthClimb: Sendable {
   ///   - exposures: pages.
   ///   - seconds: of the whole trial.
   mutating func learn(exposures: Int, seconds: Double) {
+    most = max(most, exposures)
     epoch.add(exposures, seconds)
-    guard let score = epoch.score else { return }
+    // One that takes too long to be better whatever it hits is left at once.
+    let hopeless = index == home ? nil : epoch.limit(most).flatMap { $0 < homeScore ?? 0 ? $0 : nil }
+    guard let score = epoch.score ?? hopeless else { return }
     epoch = Epoch()
     if isSurveying { survey(score) } else if index == home { settle(score) } else { compare(score) }
   }
