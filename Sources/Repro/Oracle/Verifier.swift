@@ -56,6 +56,11 @@ public struct Verifier: Sendable {
     for want in expectations where !isIntact(buffer, want) {
       let (expected, previous) = (pattern.words(want.expected), pattern.words(want.previous))
       // Nearly all damage is that nothing came: one kind, and no need to ask for each word which.
+      if want.alternatives.isEmpty, want.expected != want.previous, previous.areIn(buffer, want.range) {
+        let first = want.range.lowerBound
+        kinds.insert(kind(of: previous[first], at: first, want))
+        continue
+      }
       var isPrevious = false
       for offset in stride(from: want.range.lowerBound, to: want.range.upperBound, by: 8) {
         let found = buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
