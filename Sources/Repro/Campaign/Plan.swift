@@ -73,7 +73,7 @@ public struct Plan: Sendable, Equatable {
       CaseLimits(
         trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 3 : 86_400),
         patientSeconds: time == nil && trials == nil ? max(60, patience) : nil,
-        exposures: minimumExposures(schedule), losses: stopAfterLosses)
+        areTrialsUsual: trials == nil, exposures: minimumExposures(schedule), losses: stopAfterLosses)
     case .race, .free:
       CaseLimits(
         trials: trials ?? .max, seconds: time ?? (trials == nil ? schedule == .race ? 0.5 : 1 : 86_400),
@@ -105,9 +105,10 @@ public struct Plan: Sendable, Equatable {
 struct CaseLimits: Sendable {
   var trials: Int
   var seconds: Double
-  /// With fewer than `exposures` exposed trials and no loss, goes on until so many seconds; nil for never. Trials are
-  /// then no end either, where some were exposed, until `seconds`.
+  /// With fewer than `exposures` exposed trials and no loss, goes on until so many seconds; nil for never.
   var patientSeconds: Double?
+  /// Whether nobody asked for that many trials: then they are no end where some, but too few, were exposed.
+  var areTrialsUsual = false
   /// See `patientSeconds`.
   var exposures = 0
   /// Ends after so many trials that lost data; nil for never.
@@ -121,7 +122,7 @@ struct CaseLimits: Sendable {
     let lacksExposures = count.lostTrials == 0 && count.exposedTrials < exposures
     if count.trials >= trials {
       // Where some of the trials ask a guard, more of them will.
-      return patientSeconds != nil && lacksExposures && count.exposedTrials > 0 && count.seconds < seconds
+      return areTrialsUsual && lacksExposures && count.exposedTrials > 0 && count.seconds < seconds
     }
     return count.seconds < seconds || lacksExposures && count.seconds < patientSeconds ?? 0
   }

@@ -104,6 +104,12 @@ struct CaseCountTests {
     #expect(!limits.allowsMore(count(trials: 5, exposed: 3, seconds: 4)))
     #expect(!limits.allowsMore(count(trials: 5, lost: 1, seconds: 4)))
     #expect(!limits.allowsMore(count(trials: 5, seconds: 5)))
+    #expect(!limits.allowsMore(count(trials: 10, exposed: 1)))
+    limits.areTrialsUsual = true
+    #expect(limits.allowsMore(count(trials: 10, exposed: 1, seconds: 0.9)))
+    #expect(!limits.allowsMore(count(trials: 10, exposed: 1, seconds: 1)))
+    #expect(
+      !limits.allowsMore(count(trials: 10, exposed: 0)) && !limits.allowsMore(count(trials: 10, exposed: 3)))
     limits.patientSeconds = nil
     #expect(!limits.allowsMore(count(trials: 5, seconds: 1)))
     #expect(limits.longest == 1)
