@@ -113,6 +113,13 @@ void ck_crash_stack_end(void *stack) {
   munmap(stack, CRASH_STACK);
 }
 
+void ck_block_crashes(sigset_t *before) {
+  sigset_t all;
+  sigemptyset(&all);
+  for (int i = 0; i < DEADLY; i++) sigaddset(&all, deadly[i].number);
+  sigprocmask(SIG_BLOCK, &all, before);
+}
+
 int ck_note_crashes(struct ck_last_words *shared) {
   words = shared;
   worker = getpid();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <linux/fuse.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -188,6 +189,8 @@ struct ck_last_words {
  * (fs/coredump.c, coredump_wait). So from now on the signals that make one are told to `shared` and on
  * standard error, and end the process as SIGKILL does. Children forked later end as ever. */
 int ck_note_crashes(struct ck_last_words *shared);
+/* Keeps the signals of crashes waiting, until ck_note_crashes. */
+void ck_block_crashes(sigset_t *before);
 /* A stack for that on the calling thread, or NULL where crashes are not noted; and its end. */
 void *ck_crash_stack(void);
 void ck_crash_stack_end(void *stack);

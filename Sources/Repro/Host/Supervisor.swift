@@ -55,6 +55,10 @@ public enum Supervisor {
     signal(SIGCHLD, SIG_DFL)  // ignored, as some daemons leave it, children end unseen
     let parent = getpid()
     var children: [pid_t] = []
+    // A worker has this process's handlers at first, and the Swift runtime's goes on after a crash's signal that
+    // somebody sent.
+    var watching = sigset_t()
+    ck_block_crashes(&watching)
     for (work, words) in zip(works, words) {
       let child = ck_fork()
       if child == 0 {
@@ -70,6 +74,7 @@ public enum Supervisor {
       }
       children.append(try check(child, "fork the worker"))
     }
+    sigprocmask(SIG_SETMASK, &watching, nil)
     begun()
     var watch = WorkerWatch(Array(zip(children, words)), deadline: Clock.now + Clock.seconds(seconds))
     return watch.untilEnd(&watched)
