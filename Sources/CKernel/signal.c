@@ -113,10 +113,15 @@ void ck_crash_stack_end(void *stack) {
   munmap(stack, CRASH_STACK);
 }
 
-void ck_block_crashes(sigset_t *before) {
+static sigset_t all_deadly(void) {
   sigset_t all;
   sigemptyset(&all);
   for (int i = 0; i < DEADLY; i++) sigaddset(&all, deadly[i].number);
+  return all;
+}
+
+void ck_block_crashes(sigset_t *before) {
+  const sigset_t all = all_deadly();
   sigprocmask(SIG_BLOCK, &all, before);
 }
 
@@ -130,12 +135,9 @@ int ck_note_crashes(struct ck_last_words *shared) {
   /* SA_NODEFER and an empty mask: a fault while its signal is blocked ends the process at once, with a
    * core dump (kernel/signal.c, force_sig_info_to_task). */
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-  sigset_t all;
-  sigemptyset(&all);
-  for (int i = 0; i < DEADLY; i++) {
+  for (int i = 0; i < DEADLY; i++)
     if (sigaction(deadly[i].number, &action, NULL) < 0) return -errno;
-    sigaddset(&all, deadly[i].number);
-  }
+  const sigset_t all = all_deadly();
   sigprocmask(SIG_UNBLOCK, &all, NULL); /* as whoever started us may have left them */
   /* Where the kernel can't run the handler, as on a stack that overflows without another one, it ends the
    * process itself; one that is not dumpable without waiting for its threads (fs/coredump.c, vfs_coredump

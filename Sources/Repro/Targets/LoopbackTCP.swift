@@ -2,7 +2,7 @@ import CKernel
 import Glibc
 
 /// TCP on 127.0.0.1 for a server in this process. No forked child keeps a socket of it.
-enum LoopbackTCP {
+package enum LoopbackTCP {
   /// Listens on a port that the kernel chooses.
   static func listen() throws(KernelError) -> (listener: CInt, port: UInt16) {
     let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -41,8 +41,8 @@ enum LoopbackTCP {
     return connection
   }
 
-  /// Sends all of it, or says false with errno set.
-  static func send(_ bytes: [UInt8], to connection: CInt) -> Bool {
+  /// Sends all of it by any stream socket, or says false with errno set.
+  package static func send(_ bytes: [UInt8], to connection: CInt) -> Bool {
     bytes.withUnsafeBytes { bytes in
       var sent = 0
       while sent < bytes.count {

@@ -141,17 +141,12 @@ private struct NBDSession {
       let length = Int(option.take(UInt32.self))
       guard length <= 1 << 16, receive(length) != nil else { return false }
       switch kind {
-      case Option.export:
-        var export = Message()
-        export.add(UInt64(size))
-        export.add(Self.flags)
-        return send(export.bytes)
+      case Option.export: return send(export)
       case Option.info, Option.go:
-        var export = Message()
-        export.add(0 as UInt16)  // NBD_INFO_EXPORT
-        export.add(UInt64(size))
-        export.add(Self.flags)
-        guard answer(kind, Answer.info, export.bytes), answer(kind, Answer.acknowledged) else { return false }
+        let information: [UInt8] = [0, 0]  // NBD_INFO_EXPORT
+        guard answer(kind, Answer.info, information + export), answer(kind, Answer.acknowledged) else {
+          return false
+        }
         if kind == Option.go { return true }
       case Option.abort:
         _ = answer(kind, Answer.acknowledged)
@@ -161,6 +156,14 @@ private struct NBDSession {
       }
     }
     return false
+  }
+
+  /// Size and flags.
+  private var export: [UInt8] {
+    var message = Message()
+    message.add(UInt64(size))
+    message.add(Self.flags)
+    return message.bytes
   }
 
   private func answer(_ option: UInt32, _ kind: UInt32, _ data: [UInt8] = []) -> Bool {
@@ -258,17 +261,7 @@ private struct NBDSession {
     }
   }
 
-  private func send(_ bytes: [UInt8]) -> Bool {
-    var sent = 0
-    while sent < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Glibc.send(socket, $0.baseAddress! + sent, $0.count - sent, CInt(MSG_NOSIGNAL))
-      }
-      if count <= 0, errno != EINTR { return false }
-      sent += max(0, count)
-    }
-    return true
-  }
+  private func send(_ bytes: [UInt8]) -> Bool { LoopbackTCP.send(bytes, to: socket) }
 
   /// So many bytes; nil when the client is gone.
   private func receive(_ length: Int) -> [UInt8]? {
