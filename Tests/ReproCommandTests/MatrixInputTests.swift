@@ -9,8 +9,7 @@ struct MatrixInputTests {
   private func refused(_ arguments: String...) throws -> StartedProgram.End {
     let folder = try TemporaryFolder()
     for name in ["qemu-system-x86_64", "apt-get"] {
-      try folder.write("#!/bin/sh\n: > \(folder("called"))\nexit 1\n", to: name)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder(name))
+      try ProgramFile.write("#!/bin/sh\n: > \(folder("called"))\nexit 1\n", to: folder(name))
     }
     try folder.write("no executable", to: "one-shot")
     try folder.write("no kernel", to: "image")

@@ -139,9 +139,7 @@ struct RunnerRunTests {
     let own = try own(folder)
     let path = "root/runtest/repro"
     let liar = "#!/bin/sh\nprintf 'Summary:\\npassed 1\\nfailed 0\\nbroken 0\\nskipped 0\\nwarnings 0\\n'\n"
-    try folder.write(liar, to: "root/testcases/bin/liar")
-    try FileManager.default.setAttributes(
-      [.posixPermissions: 0o755], ofItemAtPath: folder("root/testcases/bin/liar"))
+    try ProgramFile.write(liar, to: folder("root/testcases/bin/liar"))
     try folder.write(try folder.read(path).replacing("repro-oneshot", with: "liar"), to: path)
     let differences = differences(try kirk(folder), own)
     #expect(differences.count == 2, "\(differences)")

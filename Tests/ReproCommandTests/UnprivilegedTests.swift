@@ -17,10 +17,8 @@ struct UnprivilegedTests {
   init() throws {
     folder = try TemporaryFolder()
     repro = folder("repro")
-    try FileManager.default.copyItem(atPath: StartedProgram.repro, toPath: repro)
-    for path in [folder.path, repro] {
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
-    }
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
+    try ProgramFile.copy(StartedProgram.repro, to: repro)
   }
 
   private func run(_ arguments: String...) throws -> StartedProgram.End {
@@ -47,7 +45,8 @@ struct UnprivilegedTests {
   @Test("every case of a race is judged or skipped with a reason, and none is an error")
   func race() throws {
     let end = try run("run", "--schedule", "race", "--engine", "pread", "--trials", "20", "--format", "jsonl")
-    #expect(end.signal == nil && end.errors == "")
+    #expect(end.signal == nil)
+    #expect(end.errors == "")
     #expect([0, 1, 3, 4].contains(end.code))
     let results = try results(end)
     #expect(!results.isEmpty)
@@ -70,7 +69,9 @@ struct UnprivilegedTests {
   @Test("the other commands need no right", arguments: ["list", "probe"])
   func harmless(command: String) throws {
     let end = try run(command)
-    #expect(end.code == 0 && end.errors == "" && !end.output.isEmpty)
+    #expect(end.code == 0)
+    #expect(end.errors == "")
+    #expect(!end.output.isEmpty)
   }
 
   /// In a mount namespace of its own, /dev/fuse is another node that everybody may open.
@@ -89,7 +90,8 @@ struct UnprivilegedTests {
       withKnownIssue("no user namespaces here") { Issue.record("\(reason)") }
       return
     }
-    #expect(end.signal == nil && end.errors == "")
+    #expect(end.signal == nil)
+    #expect(end.errors == "")
     #expect(end.code == 1, "the positive control")
     #expect(results.map(\.case.scenario) == ["control-remap", "control-none", "fork"])
     #expect(results.map(\.count.exposures) == [3, 3, 3])

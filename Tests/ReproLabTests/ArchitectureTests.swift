@@ -1,4 +1,5 @@
 import Foundation
+import TestHost
 import Testing
 
 @testable import Repro
@@ -132,8 +133,7 @@ struct ArchitectureAcceleratorTests {
     let folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-test")
     defer { folder.remove() }
     let qemu = folder.appending("qemu")
-    try script.write(toFile: qemu, atomically: true, encoding: .utf8)
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: qemu)
+    try ProgramFile.write(script, to: qemu)
     let image = folder.appending("vmlinuz-1.0")
     try ForeignImageTests.arm64().write(to: URL(filePath: image))
     let arm = try #require(Architecture.named("arm64"))

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestHost
 
 @testable import Repro
 @testable import ReproLab
@@ -32,8 +33,7 @@ final class FakeGuest: Sendable {
       cat messages-$n >&2
       exit $(cat status-$n)
       """
-    try write(script, "qemu")
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.appending("qemu"))
+    try ProgramFile.write(script, to: folder.appending("qemu"))
     for (index, boot) in boots.enumerated() {
       try write(boot.console, "console-\(index + 1)")
       try write(boot.lines.map { $0 + "\n" }.joined(), "lines-\(index + 1)")

@@ -100,14 +100,11 @@ struct FleetFolderTests {
     }
     let merged =
       "printf '%s\\n' \"$@\" > \(folder("merged"))\nwc -c reports/* | tail -1 >> \(folder("merged"))\n"
-    try folder.write("#!/bin/sh\ncat \(folder.path)/log-$5\n", to: "lavacli")
-    try folder.write("#!/bin/sh\n\(merged)", to: "merger")
+    try ProgramFile.write("#!/bin/sh\ncat \(folder.path)/log-$5\n", to: folder("lavacli"))
+    try ProgramFile.write("#!/bin/sh\n\(merged)", to: folder("merger"))
     let fleet = try FleetPlan(ShardReports.plan(), shards: 2, merger: folder("merger"))
     let script = try Self.text(.lava(fleet, LAVAOptions(deviceType: "qemu", url: "http://x")), "collect")
-    try folder.write(script, to: "collect")
-    for name in ["lavacli", "merger", "collect"] {
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder(name))
-    }
+    try ProgramFile.write(script, to: folder("collect"))
     _ = try Python.run(["/bin/sh", "-c", "LAVACLI=\(folder("lavacli")) \(folder("collect")) 1 2"])
     for shard in 1...2 {
       #expect(try folder.read("reports/shard-\(shard).jsonl") == (try folder.read("\(shard)-2.jsonl")))
