@@ -105,26 +105,19 @@ struct MutantsCommand: AsyncParsableCommand {
     let described = guest
     let seed = Seed.random
     let start = ContinuousClock.now
-    var ran: [String: Result<GuestSession.Outcome, any Error>] = [:]
-    // Beside another guest a race has too few exposures.
-    for (group, jobs) in [(subjects.filter { !$0.isRaced }, jobs), (subjects.filter(\.isRaced), 1)] {
-      let before = ran.count
-      let pool = GuestPool(jobs: jobs) { index in
-        guard let kernel = kernels[group[index].id] else { throw ExitCode(2) }
-        return try described.session(kernel.get(), group[index].plan(seed: seed), .default)
+    let pool = GuestPool(jobs: jobs) { index in
+      guard let kernel = kernels[subjects[index].id] else { throw ExitCode(2) }
+      return try described.session(kernel.get(), subjects[index].plan(seed: seed), .default)
+    }
+    let ran = try await interruptible(.default) {
+      await pool.run(subjects.map(\.id)) { id, done in
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        let left = Int(seconds / Double(done) * Double(subjects.count - done))
+        Self.tell("\(id): run (\(done) of \(subjects.count)), about \(left) s left")
       }
-      let results = try await interruptible(.default) {
-        await pool.run(group.map(\.id)) { id, count in
-          let seconds = (ContinuousClock.now - start) / .seconds(1)
-          let done = before + count
-          let left = Int(seconds / Double(done) * Double(subjects.count - done))
-          Self.tell("\(id): run (\(done) of \(subjects.count)), about \(left) s left")
-        }
-      }
-      for (index, result) in results { ran[group[index].id] = result }
     }
     if let signal = Interrupts.signal { throw ExitCode(ExitCodes.default.code(interruptedBy: signal)) }
-    return subjects.map { MutantOutcome($0, ran[$0.id]) }
+    return subjects.indices.map { MutantOutcome(subjects[$0], ran[$0]) }
   }
 
   private func conclude(_ score: MutantScore, _ outcomes: [MutantOutcome]?) throws {

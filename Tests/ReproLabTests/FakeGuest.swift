@@ -18,7 +18,8 @@ final class FakeGuest: Sendable {
 
   private let folder: ScratchFolder
 
-  init(_ boots: [Boot]) throws {
+  /// - Parameter crossing: a path of which guests that run at the same time make one with `-crowded` at its end.
+  init(_ boots: [Boot], crossing: String? = nil) throws {
     folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-test")
     let script = """
       #!/bin/sh
@@ -26,11 +27,17 @@ final class FakeGuest: Sendable {
       echo boot >> boots
       echo "$*" >> arguments
       n=$(wc -l < boots)
+      crossing='\(crossing ?? "")'
+      if [ -n "$crossing" ]; then
+        mkdir "$crossing" || touch "$crossing-crowded"
+        sleep 0.3
+      fi
       [ -f console-$n ] || exit 99
       cat console-$n
       # The results' port is standard input, open for writing.
       cat lines-$n >&0
       cat messages-$n >&2
+      [ -z "$crossing" ] || rmdir "$crossing"
       exit $(cat status-$n)
       """
     try ProgramFile.write(script, to: folder.appending("qemu"))

@@ -1,4 +1,5 @@
 import Synchronization
+import TestHost
 import Testing
 
 @testable import Repro
@@ -83,6 +84,28 @@ struct GuestPoolTests {
     #expect(outcome.end.verdict == .error && outcome.results.count == 2)
     if case .panic = outcome.guest.ending {} else { Issue.record("\(outcome.guest.ending)") }
     #expect(try outcomes[1]?.get().end.verdict == .clean)
+  }
+
+  @Test("guests that race run one at a time, others together", arguments: [race, staged])
+  func races(name: CaseName) async throws {
+    let folder = try TemporaryFolder()
+    let guests = try (0..<2).map { _ in
+      try FakeGuest(
+        [try Self.boot([FakeOutcome.result("fork", .clean, name.schedule)])], crossing: folder("crossing"))
+    }
+    let (outcomes, _) = await run(guests, Self.plan([name]))
+    for index in 0..<2 { #expect(try outcomes[index]?.get().end.verdict == .clean) }
+    #expect((folder.names == ["crossing-crowded"]) == (name == Self.staged))
+  }
+
+  @Test("a plan that one loss ends has one guest, whatever it has in it")
+  func stopping() async throws {
+    var plan = Self.plan([Self.staged, Self.race])
+    plan.stopAfterLosses = 1
+    let both = try Self.boot([FakeOutcome.result("fork", .clean), FakeOutcome.result("fork", .clean, .race)])
+    let guests = [try FakeGuest([both]), try FakeGuest([both])]
+    _ = await run(guests, plan)
+    #expect(guests.map(\.boots) == [1, 1])
   }
 
   @Test("one guest does for cases of one kind, and where nothing else runs")

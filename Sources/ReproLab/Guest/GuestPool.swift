@@ -1,8 +1,8 @@
 import Repro
 
-/// Guests of several kernels with one plan, some at a time. Beside another guest a race has few exposures, so what a
-/// plan races has guests of its own, one after the other once all others are done; what a kernel's two said is one
-/// outcome.
+/// Guests of several kernels, some at a time. Beside another guest a race has few exposures, so guests that race run
+/// one after the other once all others are done, and what a plan races has a guest of its own; what a kernel's two said
+/// is one outcome.
 public struct GuestPool: Sendable {
   /// How a kernel's guest went, or why there was none.
   public typealias Outcome = Result<GuestSession.Outcome, any Error>
@@ -36,8 +36,9 @@ public struct GuestPool: Sendable {
     }.map(Work.init)
     var outcomes: [Int: Outcome] = [:]
     for round in 0..<2 {
-      let due = rounds.indices.filter { rounds[$0].isDue(round) }
-      await each(of: due, at: round == 0 ? jobs : 1, rounds) { index, outcome in
+      let races = round == 1
+      let due = rounds.indices.filter { rounds[$0].isDue(races: races) }
+      await each(of: due, atMost: races ? 1 : jobs, rounds) { index, outcome in
         rounds[index].take(outcome) { onEvent(index, $0) }
         guard let whole = rounds[index].whole else { return }
         outcomes[index] = whole
@@ -49,7 +50,7 @@ public struct GuestPool: Sendable {
 
   /// Runs the next session of each of `indices`.
   private func each(
-    of indices: [Int], at most: Int, _ work: [Work], onEnd: (Int, Outcome) -> Void
+    of indices: [Int], atMost most: Int, _ work: [Work], onEnd: (Int, Outcome) -> Void
   ) async {
     await withTaskGroup(of: (Int, Outcome).self) { group in
       var left = indices[...]
@@ -75,9 +76,11 @@ public struct GuestPool: Sendable {
 
     private var count: Int { (try? sessions.get().count) ?? 1 }
 
-    /// Whether its session number `round` is to be run: not after one that could not be.
-    func isDue(_ round: Int) -> Bool {
-      round < count && done.count == round
+    /// Whether its next session is to be run among those that race, or those that do not: none is after one that could
+    /// not be.
+    func isDue(races: Bool) -> Bool {
+      guard let sessions = try? sessions.get() else { return !races && done.isEmpty }
+      return done.count < count && sessions[done.count].isRaced == races
         && done.allSatisfy { if case .success = $0 { true } else { false } }
     }
 

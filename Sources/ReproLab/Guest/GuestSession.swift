@@ -88,6 +88,8 @@ public struct GuestSession: Sendable {
     let halves = [names.filter { $0.schedule == .staged }, names.filter { $0.schedule != .staged }]
     let isNamed = plan.selection.targets.allSatisfy { $0.path == nil }
     if payload.architecture != nil || !isNamed || halves.contains(where: \.isEmpty) { return [self] }
+    // Once there is a loss the second guest would be for nothing.
+    if plan.stopAfterLosses != nil { return [self] }
     return halves.map { part in
       var half = self
       half.plan.selection.cases = part
@@ -98,6 +100,9 @@ public struct GuestSession: Sendable {
 
   /// Of what this is a part: the plan as its guest would have it, and all its cases in order.
   private(set) var whole: (plan: Plan, cases: [CaseName])?
+
+  /// Whether any of it is a race, or runs free.
+  var isRaced: Bool { caseNames.contains { $0.schedule != .staged } }
 
   private var caseNames: [CaseName] { cases.map(\.name) }
 

@@ -26,8 +26,6 @@ public struct MutantSubject: Sendable {
   let hash: String
   /// What is run on it.
   let cases: [CaseName]
-  /// Whether any of that is a race, or runs free.
-  public var isRaced: Bool { cases.contains { $0.schedule != .staged } }
   private let depth: Int
   private let trials: Int
   /// Whether one loss is enough.
