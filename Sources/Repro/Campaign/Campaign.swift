@@ -182,10 +182,7 @@ public final class Campaign {
     do {
       let count = try runner.run(one, limits, numbers: plan.trialNumbers) { record, count in
         last = count
-        if one.schedule == .staged || record.isLoss {
-          let isBrief = one.schedule != .staged && count.lostTrials > TrialRecord.lossesInFull
-          self.observer.receive(.trial(isBrief ? record.inBrief : record))
-        }
+        if one.schedule == .staged || record.isLoss { self.observer.receive(.trial(record)) }
         self.progress(one, count, limits)
         return self.interruption == nil
       }

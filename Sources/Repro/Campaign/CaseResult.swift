@@ -82,7 +82,8 @@ public struct CaseCount: Sendable, Codable, Equatable {
       notAsked += 1
     }
     if let overlap = record.overlap {
-      overlaps = (overlaps ?? [:]).merging([overlap.rawValue: 1], uniquingKeysWith: +)
+      overlaps = overlaps ?? [:]
+      overlaps?[overlap.rawValue, default: 0] += 1
     }
     for (name, count) in record.guards { guards[name, default: 0] += count }
     evidence =

@@ -15,7 +15,8 @@ struct CaseRunner {
   /// Runs trials until `limits` or `afterTrial` end them.
   /// - Parameters:
   ///   - numbers: those of the trials to run; nil for 0, 1, 2, ...
-  ///   - afterTrial: called with each trial; ends the case early by returning false.
+  ///   - afterTrial: called with each trial, told in brief once a race has many losses; ends the case early by
+  ///     returning false.
   /// - Throws: TargetError, KernelError, TrialError; then nothing is known of the kernel.
   func run(
     _ one: Case, _ limits: CaseLimits, numbers: [Int]? = nil, depth: Int? = nil,
@@ -33,7 +34,10 @@ struct CaseRunner {
         one, target, pattern: pattern, seed: plan.seed.value, patience: Self.patience, makeEngine: engine(one)
       )
       defer { free.close() }
-      return try repeated(limits, nil, afterTrial, end: free.end) { _ in try free.next() }
+      return try repeated(limits, nil, afterTrial, end: free.end) { _, isBrief in
+        let record = try free.next()
+        return isBrief ? record.inBrief : record
+      }
     }
   }
 
@@ -49,7 +53,7 @@ struct CaseRunner {
       one, target, depth: depth, shape: shape(one, target, depth), pattern: pattern,
       patience: Self.patience, makeEngine: engine(one))
     defer { staged.close() }
-    return try repeated(limits, numbers, afterTrial, end: staged.end) { number in try staged.run(number) }
+    return try repeated(limits, numbers, afterTrial, end: staged.end) { number, _ in try staged.run(number) }
   }
 
   private func runRace(
@@ -66,7 +70,7 @@ struct CaseRunner {
         pattern: pattern, patience: Self.patience, makeEngine: engine(one))
     }
     defer { race.close() }
-    return try repeated(limits, numbers, afterTrial, end: race.end) { number in try race.run(number) }
+    return try repeated(limits, numbers, afterTrial, end: race.end) { try race.run($0, isBrief: $1) }
   }
 
   /// The plan's shape, where memory and target have room for it.
@@ -97,13 +101,14 @@ struct CaseRunner {
   /// - Parameter end: ends what the trials share, and gives the record of a leak, if there is one.
   private func repeated(
     _ limits: CaseLimits, _ numbers: [Int]?, _ afterTrial: (TrialRecord, CaseCount) -> Bool,
-    end: (_ trials: Int) throws -> TrialRecord?, _ trial: (Int) throws -> TrialRecord
+    end: (_ trials: Int) throws -> TrialRecord?, _ trial: (_ number: Int, _ isBrief: Bool) throws -> TrialRecord
   ) throws -> CaseCount {
     var count = CaseCount()
     let start = Clock.now
     while limits.allowsMore(count) {
       do {
-        let record = try trial(numbers.map { $0[count.trials % $0.count] } ?? count.trials)
+        let isBrief = count.lostTrials >= TrialRecord.lossesInFull
+        let record = try trial(numbers.map { $0[count.trials % $0.count] } ?? count.trials, isBrief)
         count.add(record)
         count.seconds = Double(Clock.now - start) / 1e9
         if !afterTrial(record, count) { break }

@@ -9,6 +9,11 @@ public final class ReportWriter: Observer {
   private let start = Clock.now
   private var lastProgress: Nanoseconds = 0
   private var hasProgressLine = false
+  /// Brief trials' lines that are still to be written, and when the last ones were.
+  private var pending = ""
+  private var lastWrite: Nanoseconds = 0
+  /// Nanoseconds that they wait for others, at most: in a guest writing one takes as long as a fork.
+  private static let wait = Clock.milliseconds(100)
 
   /// Why some of the report could not be written.
   public private(set) var failure: KernelError?
@@ -23,21 +28,27 @@ public final class ReportWriter: Observer {
     paints = report is HumanReport && TerminalColour.suits(output)
   }
 
-  /// Writes the event's lines at once: buffered text would be written twice after a fork.
+  deinit { flush() }
+
+  /// Writes the event's lines at once, since a kernel may crash after it; but for trials in brief, of which there are
+  /// many in full before, and which wait for each other.
   public func receive(_ event: Event) {
     let plain = report.lines(for: event)
     let lines = paints ? plain.map(TerminalColour.paint) : plain
     guard !lines.isEmpty else { return }
-    clearProgress()
-    let error = Self.write(lines.joined(separator: "\n") + "\n", to: output)
-    failure = failure ?? error
-    if case .end = event { clearProgress() }
+    pending += lines.joined(separator: "\n") + "\n"
+    if case .trial(let record) = event, record.isBrief, Clock.now - lastWrite < Self.wait { return }
+    flush()
   }
 
-  /// Tells that the run itself broke.
-  public func broken(_ reason: String) {
+  /// Writes what waits.
+  func flush() {
+    if pending.isEmpty { return }
     clearProgress()
-    for line in report.broken(reason) { Self.write(line + "\n", to: output) }
+    let error = Self.write(pending, to: output)
+    failure = failure ?? error
+    pending = ""
+    lastWrite = Clock.now
   }
 
   /// Shows the case, the part done and the time left, at most ten times a second.

@@ -156,6 +156,7 @@ public struct Session {
       if let signal = end.interruptedBy { return exitCodes.code(interruptedBy: signal) }
       return exitCodes.code(comparesWithCatalogue ? appraisal.overall : end.verdict)
     } catch {
+      writer.flush()
       return failed("\(error)")
     }
   }

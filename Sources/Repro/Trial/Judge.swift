@@ -46,16 +46,18 @@ struct Judge {
 
   /// Compares memory with what it must hold now: at the first look whole pieces, at the second their
   /// last pages, the only ones that a hazard touches.
-  /// - Parameter copies: where to look in place of the buffer's pieces, page by page.
+  /// - Parameters:
+  ///   - copies: where to look in place of the buffer's pieces, page by page.
+  ///   - isBrief: what the scenario explains is not described, only counted.
   func look(
-    _ setup: Buffer.Setup, _ look: Damage.Look, _ touched: Touched, in copies: [View]? = nil
+    _ setup: Buffer.Setup, _ look: Damage.Look, _ touched: Touched, in copies: [View]? = nil, isBrief: Bool = false
   ) -> Findings {
     let layout = buffer.layout
     let from = look == .first ? 0 : layout.length - kernelPageSize
     func clamp(_ range: Range<Int>) -> Range<Int> {
       max(range.lowerBound, from)..<max(range.upperBound, from)
     }
-    var findings = Findings()
+    var findings = Findings(known: isBrief ? scenario.losses : [])
     for page in 0..<buffer.depth {
       let (content, fill) = (buffer.content(setup, page), buffer.fill(setup, page))
       let io = buffer.direction == .read ? content : fill
@@ -112,19 +114,21 @@ struct Judge {
     private(set) var damage: [Damage] = []
     private(set) var kinds: Set<Damage.Kind> = []
     private(set) var pages: [Int] = []
+    /// Kinds of damage that are not described.
+    fileprivate var known: Set<Damage.Kind> = []
 
     fileprivate mutating func add(
       _ page: Int, _ memory: UnsafeRawPointer, _ expectations: [Expectation], _ look: Damage.Look,
       _ verifier: Verifier
     ) {
       if expectations.allSatisfy({ verifier.isIntact(memory, $0) }) { return }
-      if pages.count < TrialRecord.damageKept {
-        add(verifier.damage(in: memory, expectations, look: look, page: page))
-      } else {
-        let found = verifier.kinds(in: memory, expectations)
-        if !found.isEmpty { pages.append(page) }
-        kinds.formUnion(found)
-      }
+      func describe() { add(verifier.damage(in: memory, expectations, look: look, page: page)) }
+      let hasRoom = pages.count < TrialRecord.damageKept
+      if hasRoom && known.isEmpty { return describe() }
+      let found = verifier.kinds(in: memory, expectations)
+      if hasRoom && !found.isSubset(of: known) { return describe() }
+      if !found.isEmpty { pages.append(page) }
+      kinds.formUnion(found)
     }
 
     /// Adds damage in full.

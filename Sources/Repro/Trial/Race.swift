@@ -46,8 +46,9 @@ struct Race {
   private var freeWord: Int { buffer.layout.touch.lowerBound + 8 }
 
   /// Runs trial `number`.
+  /// - Parameter isBrief: the trial is told in brief; see ``TrialRecord/inBrief``.
   /// - Throws: KernelError or TrialError; then nothing is known of the kernel.
-  mutating func run(_ number: Int) throws -> TrialRecord {
+  mutating func run(_ number: Int, isBrief: Bool) throws -> TrialRecord {
     let setup = try bench.setUp(number)
     let pages = setup.pages
     var isSettled = false
@@ -89,13 +90,13 @@ struct Race {
     defer { steering.learn(aim, times, hits: exposed) }
     for (page, entry) in try pages.entries().enumerated() { facts.observations[page].end = entry }
     isSettled = true
-    let findings = try lookTwice(setup, touched(setup, count))
+    let findings = try lookTwice(setup, touched(setup, count), isBrief)
     if findings.pages.isEmpty { try bench.judge.requireWay(setup) }
     if facts.isInFlight || facts.isEntering { try facts.retry(bench.hazards, pages) }
     var record = try bench.judge.record(setup, bench.hazards, facts, findings)
     record.overlap = times.overlap
     exposed = Double(record.inFlight) / Double(record.depth)
-    return record
+    return isBrief ? record.inBrief : record
   }
 
   /// Starts the I/O, and returns when the hazard is to start.
@@ -157,8 +158,10 @@ struct Race {
   }
 
   /// Looks, undoes the hazards, and looks again if all was well.
-  private func lookTwice(_ setup: Buffer.Setup, _ touched: Judge.Touched) throws -> Judge.Findings {
-    var findings = bench.judge.look(setup, .first, touched)
+  private func lookTwice(
+    _ setup: Buffer.Setup, _ touched: Judge.Touched, _ isBrief: Bool
+  ) throws -> Judge.Findings {
+    var findings = bench.judge.look(setup, .first, touched, isBrief: isBrief)
     findings.add(
       try bench.judge.lookOnTarget(setup) { page in
         (0..<Buffer.rounds).map { buffer.store(setup, page: page, round: $0) }

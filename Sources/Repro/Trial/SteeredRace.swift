@@ -36,11 +36,12 @@ final class SteeredRace {
   }
 
   /// Runs trial `number`.
+  /// - Parameter isBrief: the trial is told in brief; see ``TrialRecord/inBrief``.
   /// - Throws: KernelError or TrialError; then nothing is known of the kernel.
-  func run(_ number: Int) throws -> TrialRecord {
+  func run(_ number: Int, isBrief: Bool) throws -> TrialRecord {
     trials += 1
     let begin = Clock.now
-    let record = try race.run(number)
+    let record = try race.run(number, isBrief: isBrief)
     climb.learn(exposures: record.inFlight, seconds: Double(Clock.now - begin) / 1e9)
     if climb.length != race.length { try change(to: climb.length) }
     return record

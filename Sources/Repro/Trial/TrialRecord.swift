@@ -53,6 +53,9 @@ public struct TrialRecord: Sendable, Codable, Equatable {
     return brief
   }
 
+  /// Whether it is told in brief: each full one has marks on its timeline.
+  var isBrief: Bool { timeline.isEmpty }
+
   /// Whether data was lost.
   public var isLoss: Bool { !lost.isEmpty }
   /// Whether a guard was asked at all.

@@ -18,7 +18,7 @@ struct RaceTrialTests {
   ///   - hazard: gets the target; the I/O is back only after it has released that.
   ///   - steering: where the offset between the two is drawn from.
   private func trial(
-    _ number: Int = 0, isBuffered: Bool = false,
+    _ number: Int = 0, isBuffered: Bool = false, isBrief: Bool = false,
     steering: RaceSteering = RaceSteering(),
     deliver: @escaping Deliver = MemoryEngine.right, views: [View] = [], viewsHold: Bool = false,
     _ hazard: @escaping @Sendable (MemoryTarget, PagesUnderIO) throws(KernelError) -> Void
@@ -41,7 +41,7 @@ struct RaceTrialTests {
     let storer = try Storer()
     defer { storer.stop() }
     var race = Race(one, bench: bench, storer: storer, seed: 1, steering)
-    return try race.run(number)
+    return try race.run(number, isBrief: isBrief)
   }
 
   /// Waits until the I/O has reached the target, and lets it go.
@@ -117,6 +117,19 @@ struct RaceTrialTests {
   func lost() throws {
     let record = try trial(deliver: MemoryEngine.idle, Self.outlasts)
     #expect(record.isLoss && record.damage.map(\.kind) == [.lostRead] && record.entering == 0)
+  }
+
+  @Test("in brief a loss is counted and not described, unless the scenario does not explain it")
+  func brief() throws {
+    let brief = try trial(isBrief: true, deliver: MemoryEngine.idle, Self.outlasts)
+    #expect(brief.lost == [0] && brief.isExplained && brief.damage.isEmpty && brief.timeline.isEmpty && brief.isBrief)
+    #expect(brief.frameBefore != nil && brief.hazards == [.applied("done")])
+    let spoilt: Deliver = { (transfer, target) throws(KernelError) in
+      memset(transfer.segments[0].memory, 0, 64)
+      return transfer.length
+    }
+    let unexplained = try trial(isBrief: true, deliver: spoilt, Self.outlasts)
+    #expect(!unexplained.isExplained && unexplained.damage.map(\.kind) == [.zeroed, .lostRead])
   }
 
   @Test("views are damage only where they hold whenever the hazard came", arguments: [true, false])
