@@ -94,7 +94,7 @@ extension Scenario {
       runsFree: true
     ) { _ throws(KernelError) in PageoutHazard() },
     Scenario(
-      "memcg-reclaim", "reclaim by the limit of the page's memory cgroup, and back through the swap cache",
+      "memcg-reclaim", "reclaim of the page's memory cgroup, and back through the swap cache",
       drawing: CgroupReclaimHazard.drawing, guards: PageoutHazard.guards, needs: [.swap, .memoryCgroup],
       settings: CgroupReclaimHazard.settings, memory: [.private, .swappable],
       losses: [.lostRead, .torn, .lostAfterSwap],

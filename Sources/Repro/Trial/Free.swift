@@ -34,7 +34,7 @@ final class Free {
   /// Nanoseconds of an I/O that has room for hazards, also when it need not wait for those of other readers.
   private static let longEnough: Nanoseconds = 50_000_000
   /// Bytes of an I/O, those to try; short ones are over too soon where the target is quick.
-  private static let lengths = [256 << 10, 64 << 10, 16 << 10]
+  private static let lengths = [256 << 10, 128 << 10, 64 << 10, 16 << 10]
   private static let probes = 4
   private static let idle: UInt32 = 50
 

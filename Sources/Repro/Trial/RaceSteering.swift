@@ -3,7 +3,7 @@
 ///   offset:  |-- hazard ends as the I/O starts ............ hazard starts as the I/O ends --|
 ///   bins:    [  ][  ][  ][##][##][##][##][  ][  ][  ][  ][  ]      # hits, by time stamps
 /// ```
-/// A quarter of the trials is drawn evenly from the whole span, so that a window of any place and width comes
+/// A tenth of the trials is drawn evenly from the whole span, so that a window of any place and width comes
 /// up; the others from the bins in which trials were exposures, by how often. The span follows the measured
 /// lengths, and how late the threads really start.
 struct RaceSteering: Sendable {
@@ -17,7 +17,7 @@ struct RaceSteering: Sendable {
   /// Parts of the span that are told apart.
   static let bins = 32
   /// The share of trials that are drawn evenly.
-  private static let freeShare = 0.25
+  private static let freeShare = 0.1
   /// What a bin's older trials count against its next one: about 50 are remembered.
   private static let fading = 0.98
   /// Trials over which lengths are averaged.

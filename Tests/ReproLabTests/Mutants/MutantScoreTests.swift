@@ -179,16 +179,18 @@ struct MutantScoreTests {
 
   @Test(
     "a recorded table is of these records, finds all that is reachable, and is the one in the docs",
-    arguments: ["6.12", "6.1"])
+    arguments: ["6.12", "6.12-assertions", "6.1"])
   func recorded(table name: String) throws {
-    let base = try #require(MutantBase.all.first { $0.name == name })
+    let base = try #require(MutantBase.all.first { $0.name == name.split(separator: "-")[0] })
+    let hasAssertions = name.hasSuffix("-assertions")
     let outcomes = try MutantOutcome.parse(Self.file("fixtures/mutants-\(name).jsonl"))
-    let score = MutantScore(base.mutations.all, outcomes)
+    let score = MutantScore(base.mutations.all, outcomes, hasAssertions: hasAssertions)
     for mutation in score.mutations where !mutation.cases.isEmpty {
       #expect(score.outcome(mutation)?.hash == mutation.hash, "\(mutation.id) was recorded with other edits")
     }
     #expect(score.exitCode == 0, "\(score.remarks.joined(separator: "\n"))")
-    #expect(score.found.count == score.found.of && score.found.of >= 8)
+    #expect(score.found.count + score.asserted == score.found.of && score.found.of >= 8)
+    #expect((score.asserted > 0) == hasAssertions)
     if name == "6.12" { #expect(score.unseen.isEmpty && score.found.of >= 16) }
     let page = try Self.file("docs/mutants.md")
     let begin = try #require(page.firstRange(of: "<!-- mutants-\(name):begin -->\n"))
