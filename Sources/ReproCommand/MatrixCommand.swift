@@ -30,7 +30,11 @@ struct MatrixCommand: AsyncParsableCommand {
       """))
   var arch: [String] = []
   @Option(help: "table, markdown or json.") var format: Format = .table
-  @Option(help: "Guests at the same time.") var jobs: Int = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+  @Option(
+    help: ArgumentHelp(
+      "Guests at the same time. Default: two a CPU, since each waits for a quarter of its time; one a CPU with --arch."
+    ))
+  var jobs: Int?
   @Option(
     help: "Also write a JSONL report of each kernel into this folder, for 'repro report' and 'repro store'.")
   var reports: String?
@@ -38,7 +42,7 @@ struct MatrixCommand: AsyncParsableCommand {
   @OptionGroup var options: PlanOptions
 
   func validate() throws {
-    if jobs < 1 { throw ValidationError("--jobs \(jobs): a number above 0 is needed") }
+    if let jobs, jobs < 1 { throw ValidationError("--jobs \(jobs): a number above 0 is needed") }
     if guest.modules != nil { throw ValidationError("--modules goes with one kernel: use 'repro vm'") }
     try options.requireGuest(isExported: !arch.isEmpty)
     _ = try architectures()
@@ -64,7 +68,10 @@ struct MatrixCommand: AsyncParsableCommand {
     let described = guest
     let titles = columns.map(\.title)
     let writers = try ReportFiles(reports, titles)
-    let pool = GuestPool(jobs: jobs, onEvent: { writers.receive($1, $0) }) { index in
+    let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+    let pool = GuestPool(
+      jobs: jobs ?? (arch.isEmpty ? 2 * processors : processors), onEvent: { writers.receive($1, $0) }
+    ) { index in
       try described.session(kernels[index], plan, .default, on: columns[index].architecture)
     }
     let outcomes = try await interruptible(.default) {

@@ -101,7 +101,8 @@ struct CaseRunner {
   /// - Parameter end: ends what the trials share, and gives the record of a leak, if there is one.
   private func repeated(
     _ limits: CaseLimits, _ numbers: [Int]?, _ afterTrial: (TrialRecord, CaseCount) -> Bool,
-    end: (_ trials: Int) throws -> TrialRecord?, _ trial: (_ number: Int, _ isBrief: Bool) throws -> TrialRecord
+    end: (_ trials: Int) throws -> TrialRecord?,
+    _ trial: (_ number: Int, _ isBrief: Bool) throws -> TrialRecord
   ) throws -> CaseCount {
     var count = CaseCount()
     let start = Clock.now

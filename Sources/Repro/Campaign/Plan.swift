@@ -71,7 +71,7 @@ public struct Plan: Sendable, Equatable {
     case .staged:
       // Some hazards take seconds a trial, and a few trials decide.
       CaseLimits(
-        trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 3 : 86_400),
+        trials: trials ?? (time == nil ? 20 : .max), seconds: time ?? (trials == nil ? 1 : 86_400),
         patientSeconds: time == nil && trials == nil ? max(60, patience) : nil,
         areTrialsUsual: trials == nil, exposures: minimumExposures(schedule), losses: stopAfterLosses)
     case .race, .free:

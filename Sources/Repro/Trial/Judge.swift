@@ -50,7 +50,8 @@ struct Judge {
   ///   - copies: where to look in place of the buffer's pieces, page by page.
   ///   - isBrief: what the scenario explains is not described, only counted.
   func look(
-    _ setup: Buffer.Setup, _ look: Damage.Look, _ touched: Touched, in copies: [View]? = nil, isBrief: Bool = false
+    _ setup: Buffer.Setup, _ look: Damage.Look, _ touched: Touched, in copies: [View]? = nil,
+    isBrief: Bool = false
   ) -> Findings {
     let layout = buffer.layout
     let from = look == .first ? 0 : layout.length - kernelPageSize

@@ -122,7 +122,9 @@ struct RaceTrialTests {
   @Test("in brief a loss is counted and not described, unless the scenario does not explain it")
   func brief() throws {
     let brief = try trial(isBrief: true, deliver: MemoryEngine.idle, Self.outlasts)
-    #expect(brief.lost == [0] && brief.isExplained && brief.damage.isEmpty && brief.timeline.isEmpty && brief.isBrief)
+    #expect(
+      brief.lost == [0] && brief.isExplained && brief.damage.isEmpty && brief.timeline.isEmpty
+        && brief.isBrief)
     #expect(brief.frameBefore != nil && brief.hazards == [.applied("done")])
     let spoilt: Deliver = { (transfer, target) throws(KernelError) in
       memset(transfer.segments[0].memory, 0, 64)
