@@ -227,11 +227,8 @@ public struct GuestRun: Sendable {
   /// - `oops=panic`: after an oops the dead task's locks and references stay taken, so nothing found later would
   ///   count; the trace is printed, then the guest ends.
   /// - `panic=-1`: a panic reboots at once, and `-no-reboot` makes that QEMU's end.
-  /// - `rcupdate.rcu_expedited=1`: moving a process between cgroups, taking a loop device or a mount away and the like
-  ///   wait for all CPUs to have been idle once, which takes 20 ms and more an emulated time. No guard rests on how long.
   var commandLine: String {
-    let own =
-      machine.parameters + ["loglevel=7", "oops=panic", "panic=-1", "rcupdate.rcu_expedited=1"] + parameters
+    let own = machine.parameters + ["loglevel=7", "oops=panic", "panic=-1"] + parameters
     // What follows two dashes are arguments of /init; a name that the kernel does not know is its environment.
     if case .exported(_, let arguments, _) = payload {
       return (own + ["SWAP=/dev/vda", "SCRATCH=/dev/vdb", "--", arguments]).joined(separator: " ")
