@@ -122,7 +122,7 @@ struct CaseLimits: Sendable {
     let lacksExposures = count.lostTrials == 0 && count.exposedTrials < exposures
     if count.trials >= trials {
       // Where some of the trials ask a guard, more of them will.
-      return areTrialsUsual && lacksExposures && count.exposedTrials > 0 && count.seconds < seconds
+      return areTrialsUsual && lacksExposures && count.exposedTrials > 0 && count.seconds < longest
     }
     return count.seconds < seconds || lacksExposures && count.seconds < patientSeconds ?? 0
   }

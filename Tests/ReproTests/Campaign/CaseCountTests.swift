@@ -106,8 +106,8 @@ struct CaseCountTests {
     #expect(!limits.allowsMore(count(trials: 5, seconds: 5)))
     #expect(!limits.allowsMore(count(trials: 10, exposed: 1)))
     limits.areTrialsUsual = true
-    #expect(limits.allowsMore(count(trials: 10, exposed: 1, seconds: 0.9)))
-    #expect(!limits.allowsMore(count(trials: 10, exposed: 1, seconds: 1)))
+    #expect(limits.allowsMore(count(trials: 10, exposed: 1, seconds: 4.9)))
+    #expect(!limits.allowsMore(count(trials: 10, exposed: 1, seconds: 5)))
     #expect(
       !limits.allowsMore(count(trials: 10, exposed: 0)) && !limits.allowsMore(count(trials: 10, exposed: 3)))
     limits.patientSeconds = nil
