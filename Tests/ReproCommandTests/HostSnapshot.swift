@@ -61,11 +61,13 @@ struct HostSnapshot: Equatable {
     return last
   }
 
-  /// The snapshot once it equals `before`, or the last one after `seconds`.
+  /// The snapshot once it equals `before`, or the last one after `seconds`. Connections that ended meanwhile are no
+  /// difference: they were somebody else's.
   static func settled(to before: HostSnapshot, seconds: Double) -> HostSnapshot {
     let deadline = Date.now.addingTimeInterval(seconds)
     while true {
-      let now = HostSnapshot()
+      var now = HostSnapshot()
+      if Set(now.connections).isSubset(of: before.connections) { now.connections = before.connections }
       if now == before || Date.now > deadline { return now }
       usleep(100_000)
     }
