@@ -49,11 +49,12 @@ struct Controls {
       return !isStopped() && !(isSeen && !isStaged)
     }
     try requireState(count)
-    result.trials = count.trials
+    // A trial without a huge page, or the like, is not one of the control.
+    result.trials = count.trials - count.missed
     result.fired = fired
-    if isStaged ? fired < count.trials || fired == 0 : fired == 0 {
+    if isStaged ? fired < result.trials || fired == 0 : fired == 0 {
       result.reason =
-        "the positive control fired in \(fired) of \(count.trials) trials: this run can't see losses, "
+        "the positive control fired in \(fired) of \(result.trials) trials: this run can't see losses, "
         + "nothing is known"
     }
   }
@@ -63,7 +64,7 @@ struct Controls {
       lane.schedule == .staged ? CaseLimits(trials: Self.stagedTrials, seconds: 30) : Self.quietRace
     let count = try runner.run(lane.with(.quiet), limits) { _, _ in !isStopped() }
     try requireState(count)
-    result.quietTrials = count.trials
+    result.quietTrials = count.trials - count.missed
     result.quietLosses = count.lostTrials
     if count.lostTrials > 0 {
       result.reason =

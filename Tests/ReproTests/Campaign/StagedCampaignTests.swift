@@ -178,6 +178,28 @@ struct StagedCampaignTests {
     #expect(run.end.verdict == .error)
   }
 
+  /// The second trial of each case does not get the memory that its kind promises.
+  private final class FussyMemory: AnonMemory, @unchecked Sendable {
+    private var proofs = 0
+
+    override func prove(_ entries: [PageMapEntry], _ flags: PageFlags?) -> Proof {
+      proofs += 1
+      return proofs == 2 ? .missed("no page was left") : super.prove(entries, flags)
+    }
+  }
+
+  @Test("a control's trial without the memory of its kind is none of it")
+  func controlThatMissed() throws {
+    let fussy = MemoryKind(
+      "anon", "as told", needs: [], traits: MemoryKind.anon.traits, maximumDepth: 1, c: AnonMemory.c
+    ) { pieces, length throws(KernelError) in try FussyMemory(pieces: pieces, pieceLength: length) }
+    let run = try CampaignRun(.staged, [.quiet], change: { $0.selection.memories = [fussy] })
+    let control = try #require(run.controls.first)
+    #expect(control.isSound && control.trials == 2 && control.fired == 2)
+    #expect(control.quietTrials == 2 && control.quietLosses == 0)
+    #expect(run.results.map(\.count.missed) == [1] && run.verdicts == [.clean])
+  }
+
   @Test("damage without any hazard is a broken I/O path: all of the lane are errors")
   func brokenPath() throws {
     // The third engine made is the first case's: the positive control's is right, the negative one's lies.
