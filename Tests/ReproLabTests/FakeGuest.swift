@@ -18,8 +18,10 @@ final class FakeGuest: Sendable {
 
   private let folder: ScratchFolder
 
-  /// - Parameter crossing: a path of which guests that run at the same time make one with `-crowded` at its end.
-  init(_ boots: [Boot], crossing: String? = nil) throws {
+  /// - Parameters:
+  ///   - crossing: a path of which guests that run at the same time make one with `-crowded` at its end.
+  ///   - patience: how long each waits there for another, tenths of a second.
+  init(_ boots: [Boot], crossing: String? = nil, patience: Int = 3) throws {
     folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-test")
     let script = """
       #!/bin/sh
@@ -30,7 +32,7 @@ final class FakeGuest: Sendable {
       crossing='\(crossing ?? "")'
       if [ -n "$crossing" ]; then
         mkdir "$crossing" || touch "$crossing-crowded"
-        sleep 0.3
+        for tenth in $(seq \(patience)); do [ -e "$crossing-crowded" ] || sleep 0.1; done
       fi
       [ -f console-$n ] || exit 99
       cat console-$n

@@ -91,7 +91,8 @@ struct GuestPoolTests {
     let folder = try TemporaryFolder()
     let guests = try (0..<2).map { _ in
       try FakeGuest(
-        [try Self.boot([FakeOutcome.result("fork", .clean, name.schedule)])], crossing: folder("crossing"))
+        [try Self.boot([FakeOutcome.result("fork", .clean, name.schedule)])], crossing: folder("crossing"),
+        patience: name == Self.staged ? 200 : 3)
     }
     let (outcomes, _) = await run(guests, Self.plan([name]))
     for index in 0..<2 { #expect(try outcomes[index]?.get().end.verdict == .clean) }
