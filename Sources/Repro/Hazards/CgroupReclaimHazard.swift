@@ -1,8 +1,8 @@
 import Glibc
 
 /// Reclaim of the memory cgroup that the page is charged to: what a container meets that outgrows its memory. The
-/// kernel is asked by `memory.reclaim` where it has that, else by the group's limit (``Cgroup/reclaim()``). The page takes the way of ``PageoutHazard``, but the kernel chooses it.
-/// See ``drawing``.
+/// kernel is asked by `memory.reclaim` where it has that, else by the group's limit (``Cgroup/reclaim()``). The page
+/// takes the way of ``PageoutHazard``, but the kernel chooses it. See ``drawing``.
 /// The guards are those of MADV_PAGEOUT; without any, the loss is `cow-swap`'s.
 enum CgroupReclaimHazard {
   static let drawing = """

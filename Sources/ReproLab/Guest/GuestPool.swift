@@ -35,8 +35,7 @@ public struct GuestPool: Sendable {
       Result { try session(index) }.map { splits ? $0.racesApart : [$0] }
     }.map(Work.init)
     var outcomes: [Int: Outcome] = [:]
-    for round in 0..<2 {
-      let races = round == 1
+    for races in [false, true] {
       let due = rounds.indices.filter { rounds[$0].isDue(races: races) }
       await each(of: due, atMost: races ? 1 : jobs, rounds) { index, outcome in
         rounds[index].take(outcome) { onEvent(index, $0) }
