@@ -17,6 +17,7 @@ struct ArchitectureTests {
     qemu: qemu q
     options: -machine virt
     cpu: max
+    parameters: none
     nodes: 2
     console: ttyAMA0 serial
     bus: pci
@@ -53,7 +54,7 @@ struct ArchitectureTests {
     "a slip in a record is named with its line",
     arguments: [
       ("page: 4096", "page: 5000", "architectures.txt:3:"), ("order: little", "order: middle", ":4:"),
-      ("compiler: cc gcc", "compiler: cc", "names no package"), ("nodes: 2", "nodes: 3", ":10:"),
+      ("compiler: cc gcc", "compiler: cc", "names no package"), ("nodes: 2", "nodes: 3", ":11:"),
       ("console: ttyAMA0 serial", "console: ttyAMA0 smoke", "is no console"),
       ("bus: pci", "bus: isa", "write pci or ccw"),
       ("bus: pci", "bus: pci\nspeed: 9", "there is no field 'speed'"),
@@ -99,6 +100,9 @@ struct ArchitectureTests {
     let arm = GuestMachine.of(try #require(Architecture.named("arm64")))
     #expect(arm.options(.kvm).contains("host") && arm.options(.tcg).contains("-numa"))
     #expect(arm.console("c") == ["-serial", "chardev:c"])
+    #expect(arm.parameters(.tcg) == ["console=ttyAMA0"])
+    let pc = GuestMachine.pc("qemu-system-x86_64")
+    #expect(pc.parameters(.tcg).contains("tsc=reliable") && !pc.parameters(.kvm).contains("tsc=reliable"))
   }
 
   @Test("a kernel that an architecture lacks is an error that names those it has")

@@ -39,6 +39,8 @@ public struct Architecture: Sendable, Equatable {
   public let options: [String]
   /// The processor under emulation.
   public let cpu: String
+  /// The kernel's parameters under emulation, but for its console's.
+  public let parameters: [String]
   /// NUMA nodes.
   public let nodes: Int
   /// The kernel's name of the console, and the device behind it.
@@ -106,7 +108,8 @@ extension Architecture {
 /// Reads one record.
 private struct ArchitectureRecord {
   private static let names = [
-    "name", "machine", "page", "order", "debian", "compiler", "qemu", "options", "cpu", "nodes", "console",
+    "name", "machine", "page", "order", "debian", "compiler", "qemu", "options", "cpu", "parameters", "nodes",
+    "console",
     "bus", "lacks", "kernels",
   ]
 
@@ -139,8 +142,9 @@ private struct ArchitectureRecord {
       name: text("name"), machine: text("machine"), pageSize: page,
       byteOrder: try choice("order", ["little", "big"]), debian: text("debian"),
       compiler: try tool("compiler"), qemu: try tool("qemu"), options: words("options"), cpu: text("cpu"),
-      nodes: nodes, console: (console[0], device), bus: try choice("bus", ["pci", "ccw"]),
-      lacks: text("lacks") == "none" ? [] : words("lacks"), kernels: try kernels())
+      parameters: list("parameters"), nodes: nodes, console: (console[0], device),
+      bus: try choice("bus", ["pci", "ccw"]),
+      lacks: list("lacks"), kernels: try kernels())
   }
 
   private func kernels() throws -> [KernelProfile] {
@@ -155,6 +159,8 @@ private struct ArchitectureRecord {
   private func text(_ name: String) -> String { record.fields[name]?.value ?? "" }
 
   private func words(_ name: String) -> [String] { text(name).split(separator: " ").map(String.init) }
+
+  private func list(_ name: String) -> [String] { text(name) == "none" ? [] : words(name) }
 
   private func choice(_ name: String, _ values: [String]) throws -> String {
     guard values.contains(text(name)) else {

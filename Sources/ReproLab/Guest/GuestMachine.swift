@@ -11,21 +11,24 @@ struct GuestMachine: Sendable {
   /// The console's options, for the chardev of that name.
   let console: @Sendable (_ chardev: String) -> [String]
   /// The kernel's parameters for its console.
-  let parameters: [String]
+  let consoleParameters: [String]
+  /// Its other ones under emulation.
+  private let emulatedParameters: [String]
 
-  /// The machine of the Swift guests: two serial ports, two NUMA nodes.
+  /// The machine of the Swift guests, of the record x86-64.
   static func pc(_ qemu: String) -> GuestMachine {
-    GuestMachine(
-      qemu: HostTool(name: qemu, package: "qemu-system-x86"), machine: KernelImage.machine,
-      options: ["-machine", "pc"] + processors(nodes: 2), cpu: "max", bus: "pci",
-      console: { ["-serial", "chardev:\($0)"] },
-      // What goes wrong before the console's driver is there is seen too.
-      parameters: ["console=ttyS0,115200", "earlyprintk=ttyS0,115200"])
+    guard let architecture = Architecture.named("x86-64") else { fatalError("no record x86-64") }
+    // What goes wrong before the console's driver is there is seen too.
+    return of(architecture, qemu: qemu, console: "console=ttyS0,115200", "earlyprintk=ttyS0,115200")
   }
 
   /// The machine that a record describes.
-  /// - Parameter qemu: in place of the record's.
-  static func of(_ architecture: Architecture, qemu: String? = nil) -> GuestMachine {
+  /// - Parameters:
+  ///   - qemu: in place of the record's.
+  ///   - parameters: the kernel's for its console, in place of its name alone.
+  static func of(
+    _ architecture: Architecture, qemu: String? = nil, console parameters: String...
+  ) -> GuestMachine {
     let device = architecture.console.device
     return GuestMachine(
       qemu: HostTool(name: qemu ?? architecture.qemu.program, package: architecture.qemu.packages),
@@ -35,7 +38,13 @@ struct GuestMachine: Sendable {
         device == .serial
           ? ["-serial", "chardev:\(chardev)"] : ["-device", "\(device.rawValue),chardev=\(chardev)"]
       },
-      parameters: ["console=\(architecture.console.name)"])
+      consoleParameters: parameters.isEmpty ? ["console=\(architecture.console.name)"] : parameters,
+      emulatedParameters: architecture.parameters)
+  }
+
+  /// The kernel's parameters under an accelerator.
+  func parameters(_ accelerator: Accelerator) -> [String] {
+    consoleParameters + (accelerator == .tcg ? emulatedParameters : [])
   }
 
   /// The machine's options under an accelerator.
