@@ -139,6 +139,8 @@ int ck_run_on_cpus(const int *cpus, int count) {
 
 int ck_leave_cpu(void) { return (int)answer(sched_setaffinity(0, sizeof cpus_before, &cpus_before)); }
 
+void ck_be_last(void) { setpriority(PRIO_PROCESS, (id_t)gettid(), 19); }
+
 int ck_block_device_bytes(int fd, uint64_t *bytes) { return (int)answer(ioctl(fd, BLKGETSIZE64, bytes)); }
 int ck_block_device_sector(int fd, uint32_t *bytes) { return (int)answer(ioctl(fd, BLKSSZGET, bytes)); }
 

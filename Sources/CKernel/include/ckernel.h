@@ -73,6 +73,8 @@ int ck_leave_cpu(void);
  * is on, if there are others; the second brings it back there, alone, and ck_leave_cpu to where it could run before. */
 int ck_spare_cpu(void);
 int ck_stay_on_spared_cpu(void);
+/* Lets the calling thread run when nobody else wants to. */
+void ck_be_last(void);
 /* Does nothing, `times` times. */
 void ck_relax(int times);
 /* How many CPUs the calling thread may run on. */

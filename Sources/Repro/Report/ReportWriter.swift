@@ -1,54 +1,68 @@
+import CKernel
 import Glibc
+import Synchronization
 
 /// Writes a run's report as it happens, and progress to the terminal if there is one.
+///
+/// Trials in brief, of which there are many in full before, wait for each other on a tray that a thread of its own
+/// empties on whatever CPU is idle: to tell one takes an emulated machine as long as a fork, which is what a race
+/// waits for.
 public final class ReportWriter: Observer {
-  private var report: any Report
-  private let output: CInt
+  private let desk: Desk
   private let showsProgress: Bool
-  private let paints: Bool
   private let start = Clock.now
   private var lastProgress: Nanoseconds = 0
-  private var hasProgressLine = false
-  /// Brief trials' lines that are still to be written, and when the last ones were.
-  private var pending = ""
-  private var lastWrite: Nanoseconds = 0
-  /// Nanoseconds that they wait for others, at most: in a guest writing one takes as long as a fork.
+  private var teller: Worker<Void, Void>?
+  private let closing = Gate()
+
+  /// Nanoseconds that brief trials wait for others.
   private static let wait = Clock.milliseconds(100)
+  /// Trials on the tray with which it is full.
+  private static let room = 10_000
 
   /// Why some of the report could not be written.
-  public private(set) var failure: KernelError?
+  public var failure: KernelError? { desk.failure }
 
   /// - Parameters:
   ///   - output: where the report goes; stays open.
   ///   - showsProgress: whether progress is shown on standard error.
-  public init(_ report: any Report, output: CInt, showsProgress: Bool = isatty(STDERR_FILENO) == 1) {
-    self.report = report
-    self.output = output
+  public init(_ report: sending any Report, output: CInt, showsProgress: Bool = isatty(STDERR_FILENO) == 1) {
     self.showsProgress = showsProgress
-    paints = report is HumanReport && TerminalColour.suits(output)
+    desk = Desk(report, output, paints: report is HumanReport && TerminalColour.suits(output))
   }
 
-  deinit { flush() }
-
-  /// Writes the event's lines at once, since a kernel may crash after it; but for trials in brief, of which there are
-  /// many in full before, and which wait for each other.
-  public func receive(_ event: Event) {
-    let plain = report.lines(for: event)
-    let lines = paints ? plain.map(TerminalColour.paint) : plain
-    guard !lines.isEmpty else { return }
-    pending += lines.joined(separator: "\n") + "\n"
-    if case .trial(let record) = event, record.isBrief, Clock.now - lastWrite < Self.wait { return }
+  deinit {
+    closing.advance()
+    teller?.stop()
     flush()
   }
 
+  /// Writes the event's lines at once, since a kernel may crash after it; but for trials in brief.
+  public func receive(_ event: Event) {
+    guard case .trial(let record) = event, record.isBrief else { return desk.write(event) }
+    let waiting = desk.put(event)
+    if waiting == 1 { tellSoon() }
+    if waiting >= Self.room { flush() }
+  }
+
   /// Writes what waits.
-  func flush() {
-    if pending.isEmpty { return }
-    clearProgress()
-    let error = Self.write(pending, to: output)
-    failure = failure ?? error
-    pending = ""
-    lastWrite = Clock.now
+  func flush() { desk.clear() }
+
+  private func tellSoon() {
+    if teller == nil {
+      let (desk, closing) = (desk, closing)
+      teller = try? Worker {
+        () throws(KernelError) in
+        // The trial's thread may be bound to a CPU, and this one is not to take it from anybody.
+        _ = ck_leave_cpu()
+        ck_be_last()
+      } work: { _, _ in
+        _ = closing.wait(until: 1, timeout: Self.wait)
+        desk.clear()
+      }
+    }
+    guard let teller else { return flush() }
+    teller.start(())
   }
 
   /// Shows the case, the part done and the time left, at most ten times a second.
@@ -59,13 +73,7 @@ public final class ReportWriter: Observer {
     let elapsed = Double(now - start) / 1e9
     let left = fraction > 0.01 ? elapsed * (1 - fraction) / fraction : nil
     let text = "\((100 * fraction).fixed(0)) %  \(name)" + (left.map { "  \($0.fixed(0)) s left" } ?? "")
-    Self.write("\r\u{1b}[K\(text)", to: STDERR_FILENO)
-    hasProgressLine = true
-  }
-
-  private func clearProgress() {
-    if hasProgressLine { Self.write("\r\u{1b}[K", to: STDERR_FILENO) }
-    hasProgressLine = false
+    desk.show("\r\u{1b}[K\(text)")
   }
 
   /// Writes all of `text`.
@@ -87,5 +95,69 @@ public final class ReportWriter: Observer {
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
     return nil
+  }
+}
+
+/// Where lines are made and written, by one thread at a time, and the tray of what is still to be told.
+private final class Desk: Sendable {
+  private struct Sheet {
+    var report: any Report
+    var hasProgressLine = false
+    var failure: KernelError?
+  }
+
+  private let sheet: Mutex<Sheet>
+  private let tray = Mutex<[Event]>([])
+  private let output: CInt
+  private let paints: Bool
+
+  init(_ report: sending any Report, _ output: CInt, paints: Bool) {
+    sheet = Mutex(Sheet(report: report))
+    self.output = output
+    self.paints = paints
+  }
+
+  var failure: KernelError? { sheet.withLock { $0.failure } }
+
+  /// Puts an event on the tray.
+  /// - Returns: how many are there now.
+  func put(_ event: Event) -> Int {
+    tray.withLock {
+      $0.append(event)
+      return $0.count
+    }
+  }
+
+  /// Writes what is on the tray.
+  func clear() { write(nil) }
+
+  /// Writes what is on the tray, and then `event`.
+  func write(_ event: Event?) {
+    sheet.withLock { sheet in
+      // Taken by who writes next, so that nothing overtakes it.
+      var events = tray.withLock { tray in
+        defer { tray = [] }
+        return tray
+      }
+      if let event { events.append(event) }
+      var text = ""
+      for event in events {
+        let lines = sheet.report.lines(for: event)
+        for line in paints ? lines.map(TerminalColour.paint) : lines { text += line + "\n" }
+      }
+      if text.isEmpty { return }
+      if sheet.hasProgressLine { ReportWriter.write("\r\u{1b}[K", to: STDERR_FILENO) }
+      sheet.hasProgressLine = false
+      let error = ReportWriter.write(text, to: output)
+      sheet.failure = sheet.failure ?? error
+    }
+  }
+
+  /// Writes a line of progress, which the next lines replace.
+  func show(_ progress: String) {
+    sheet.withLock {
+      ReportWriter.write(progress, to: STDERR_FILENO)
+      $0.hasProgressLine = true
+    }
   }
 }
