@@ -62,12 +62,12 @@ struct RaceSteering: Sendable {
   /// The offsets that make any difference.
   var span: ClosedRange<Nanoseconds> { -hazard - lateness...max(io, 1) - lateness }
 
-  /// By the squares of the hit rates: a narrow window is not drowned by many bins with next to none. A bin
+  /// By the fourth powers of the hit rates: a narrow window is not drowned by many bins with next to none. A bin
   /// nobody has been to counts as hit half of the time.
   private func promisingBin(_ generator: inout SplitMix64) -> Int {
     let weights = (0..<Self.bins).map { bin in
       let rate = (hits[bin] + 0.25) / (visits[bin] + 0.5)
-      return rate * rate
+      return rate * rate * rate * rate
     }
     var left = Double.random(in: 0..<weights.reduce(0, +), using: &generator)
     for (bin, weight) in weights.enumerated() {

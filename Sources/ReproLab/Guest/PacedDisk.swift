@@ -10,7 +10,7 @@ import SystemPackage
 /// read lasts the shorter the longer the trial before it took.
 struct DiskPace: Sendable, CustomStringConvertible {
   /// What each I/O lasts, nanoseconds: an emulated fork takes about as long.
-  private let least: Nanoseconds = 1_500_000
+  private let least: Nanoseconds = 800_000
   /// And a page of it, for each page under one hazard.
   private let page: Nanoseconds = 750_000
   private let depth: Int
