@@ -109,8 +109,7 @@ extension Architecture {
 private struct ArchitectureRecord {
   private static let names = [
     "name", "machine", "page", "order", "debian", "compiler", "qemu", "options", "cpu", "parameters", "nodes",
-    "console",
-    "bus", "lacks", "kernels",
+    "console", "bus", "lacks", "kernels",
   ]
 
   let record: RecordJar.Record
@@ -143,8 +142,7 @@ private struct ArchitectureRecord {
       byteOrder: try choice("order", ["little", "big"]), debian: text("debian"),
       compiler: try tool("compiler"), qemu: try tool("qemu"), options: words("options"), cpu: text("cpu"),
       parameters: list("parameters"), nodes: nodes, console: (console[0], device),
-      bus: try choice("bus", ["pci", "ccw"]),
-      lacks: list("lacks"), kernels: try kernels())
+      bus: try choice("bus", ["pci", "ccw"]), lacks: list("lacks"), kernels: try kernels())
   }
 
   private func kernels() throws -> [KernelProfile] {
