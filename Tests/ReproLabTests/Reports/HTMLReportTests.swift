@@ -229,7 +229,7 @@ struct HTMLReportTests {
       answer.moved = name();
       const id = document.activeElement.hash.slice(1);
       document.activeElement.click();
-      for (let turns = 0; turns < 50 && document.activeElement.tagName !== "SUMMARY"; turns += 1) await turn();
+      for (let turns = 0; turns < 2000 && document.activeElement.tagName !== "SUMMARY"; turns += 1) await turn();
       await turn();
       answer.opened = document.getElementById(id).open;
       answer.focused = document.activeElement.textContent.trim().replace(/\\s+/g, " ");
