@@ -5,8 +5,8 @@ import Synchronization
 /// Writes a run's report as it happens, and progress to the terminal if there is one.
 ///
 /// Trials in brief, of which there are many in full before, wait for each other on a tray that a thread of its own
-/// empties on whatever CPU is idle: to tell one takes an emulated machine as long as a fork, which is what a race
-/// waits for.
+/// empties on whatever CPU is idle: to tell one takes an emulated machine half as long as a fork, which is what a
+/// race waits for.
 public final class ReportWriter: Observer {
   private let desk: Desk
   private let showsProgress: Bool
