@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -73,11 +76,13 @@ static void child_until_exit(int role, struct ck_child_board *board, const struc
       memcpy(copies + i * pages->length, pages->first + i * pages->stride, pages->length);
 }
 
-/* The plain system call, not fork(3): its handlers take locks that another thread may hold. A child that runs under
-   the thread sanitizer needs them: it waits for the sanitizer's own locks for ever, if others held them. */
 #ifndef __has_feature
 #define __has_feature(feature) 0
 #endif
+enum { SANITIZED = __has_feature(thread_sanitizer) };
+
+/* The plain system call, not fork(3): its handlers take locks that another thread may hold. A child that runs under
+   the thread sanitizer needs them: it waits for the sanitizer's own locks for ever, if others held them. */
 #if __has_feature(thread_sanitizer)
 static long plain_fork(void) { return fork(); }
 #else
@@ -113,6 +118,46 @@ int ck_reap(int pid, int64_t timeout_ns, int *status) {
   while (waitpid(pid, status, 0) < 0)
     if (errno != EINTR) return -errno;
   return 0;
+}
+
+/* Another process than a worker has other forks, whose children may need all of it, and so has a sanitizer. */
+static int hide(uintptr_t from, uintptr_t to, int advice) {
+  size_t size = (size_t)sysconf(_SC_PAGESIZE);
+  from = (from + size - 1) / size * size;
+  to = to / size * size;
+  if (SANITIZED || !ck_is_worker() || from >= to) return 0;
+  /* ENOMEM: advised, but for what is not mapped (madvise(2), notes). */
+  return madvise((void *)from, to - from, advice) < 0 && errno != ENOMEM ? -errno : 0;
+}
+
+/* What the C library keeps of a thread, its static TLS included, lies within this of pthread_self(). */
+enum { THREAD_DATA = 16 << 10 };
+
+int ck_hide_heap(void) {
+  extern char end[]; /* of the program; the heap lies above */
+  uintptr_t from = (uintptr_t)end, to = (uintptr_t)sbrk(0), self = (uintptr_t)pthread_self();
+  /* In a static executable the first thread's data is at the start of the heap. */
+  if (self >= from && self < to) from = self + THREAD_DATA;
+  return hide(from, to, MADV_DONTFORK);
+}
+
+void ck_one_heap(void) {
+  enum { AHEAD = 4 << 20 }; /* so that it seldom grows, by a piece that is not hidden yet */
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_TOP_PAD, AHEAD);
+}
+
+int ck_hide_stack(int hidden) {
+  pthread_attr_t attributes;
+  void *at = NULL;
+  size_t size = 0;
+  int result = pthread_getattr_np(pthread_self(), &attributes);
+  if (result == 0) {
+    result = pthread_attr_getstack(&attributes, &at, &size);
+    pthread_attr_destroy(&attributes);
+  }
+  if (result != 0) return -result;
+  return hide((uintptr_t)at, (uintptr_t)at + size, hidden ? MADV_DONTFORK : MADV_DOFORK);
 }
 
 int ck_fork(void) {

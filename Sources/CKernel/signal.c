@@ -16,7 +16,7 @@ static pid_t worker;
 
 static void note(int number) {
   noted = number;
-  if (words && getpid() == worker) ck_word_store(&words->stop, (uint32_t)number);
+  if (ck_is_worker()) ck_word_store(&words->stop, (uint32_t)number);
 }
 
 void ck_note_interrupts(void) {
@@ -124,6 +124,8 @@ void ck_block_crashes(sigset_t *before) {
   const sigset_t all = all_deadly();
   sigprocmask(SIG_BLOCK, &all, before);
 }
+
+int ck_is_worker(void) { return words && getpid() == worker; }
 
 int ck_note_crashes(struct ck_last_words *shared) {
   words = shared;

@@ -12,6 +12,8 @@ enum Crasher {
     case threadOverflow = "thread-overflow"
     /// A child of the worker crashes, and it goes on.
     case child
+    /// A thread forks on the stack of another one that has ended, and that was hidden from children.
+    case usedStack = "used-stack"
     /// It waits for its own FUSE server, so that not even SIGKILL ends it,
     case hang
     /// and crashes then.
@@ -43,6 +45,7 @@ enum Crasher {
       var status: Int32 = 0
       waitpid(child, &status, 0)
       return status & 0x7f == SIGSEGV ? 0 : 1
+    case .usedStack: return usedStack()
     case .hang, .hangAndTrap:
       let server = SilentServer()
       inThread { server.serve() }
@@ -52,6 +55,39 @@ enum Crasher {
     }
     sleep(3600)
     return 0
+  }
+
+  private static func usedStack() -> Int32 {
+    let first = Atomic(0)
+    let second = Atomic(0)
+    let status = Atomic<Int32>(-1)
+    do {
+      let worker = try Worker<Void, Void> {
+        () throws(KernelError) in
+      } work: { _, _ in
+        first.store(placeOnStack, ordering: .relaxed)
+      }
+      worker.start(())
+      _ = worker.finish(timeout: 10_000_000_000)
+      worker.stop()
+      try SystemThread {
+        second.store(placeOnStack, ordering: .relaxed)
+        let child = ck_fork()
+        if child == 0 { _exit(0) }
+        var ended: Int32 = 0
+        waitpid(child, &ended, 0)
+        status.store(ended, ordering: .relaxed)
+      }.join()
+    } catch {
+      return 2
+    }
+    let distance = abs(first.load(ordering: .relaxed) - second.load(ordering: .relaxed))
+    if distance > 1 << 16 { return 3 }  // another stack: this showed nothing
+    return status.load(ordering: .relaxed) == 0 ? 0 : 1
+  }
+
+  private static var placeOnStack: Int {
+    withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { Int(bitPattern: $0.baseAddress) }
   }
 
   @inline(never)

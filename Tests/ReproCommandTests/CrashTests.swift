@@ -186,9 +186,11 @@ final class CrashTests {
     #expect(end.output == "killed(signal: \(signal))\n")
   }
 
-  @Test("a child that crashes ends alone")
-  func child() throws {
-    let end = try StartedProgram([StartedProgram.built("Crasher"), "child"]).finish(within: 20)
+  @Test(
+    "a child that crashes ends alone, and one is born on a stack that was hidden",
+    arguments: ["child", "used-stack"])
+  func child(how: String) throws {
+    let end = try StartedProgram([StartedProgram.built("Crasher"), how]).finish(within: 20)
     #expect(end.output == "exited(0)\n")
     #expect(end.errors == "")
   }

@@ -136,6 +136,18 @@ int ck_child_closes(int fd);
 void ck_child_keeps(int fd);
 /* Waits for a child's end; 0 with its wait status, or -ETIMEDOUT after which it is still there. */
 int ck_reap(int pid, int64_t timeout_ns, int *status);
+/* Children of ck_fork_child need the program, the stack they are born on, the pages that they are told of, and nothing
+ * else. A fork copies the page tables of all private memory that was ever written, and the next store to each of its
+ * pages takes a fault and interrupts the CPUs of our other threads. So a worker hides from them what it can
+ * (MADV_DONTFORK); in other processes these do nothing. 0 or -errno. */
+
+/* Hides the heap as far as it reaches now. */
+int ck_hide_heap(void);
+/* Lets all threads have the one heap, which then grows in large pieces. */
+void ck_one_heap(void);
+/* Hides the calling thread's stack, or shows it again, which must be done before the thread ends: the next may be given
+ * it. The thread must not fork meanwhile. */
+int ck_hide_stack(int hidden);
 /* fork(2) of the whole program, for a supervisor: 0 in the child. */
 int ck_fork(void);
 /* Asks that this process be killed when its parent dies; -ESRCH if it is dead already. */
@@ -191,6 +203,8 @@ struct ck_last_words {
  * (fs/coredump.c, coredump_wait). So from now on the signals that make one are told to `shared` and on
  * standard error, and end the process as SIGKILL does. Children forked later end as ever. */
 int ck_note_crashes(struct ck_last_words *shared);
+/* Whether this process is one that called it, and no child of one. */
+int ck_is_worker(void);
 /* Keeps the signals of crashes waiting, until ck_note_crashes. */
 void ck_block_crashes(sigset_t *before);
 /* A stack for that on the calling thread, or NULL where crashes are not noted; and its end. */

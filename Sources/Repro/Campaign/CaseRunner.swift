@@ -22,6 +22,7 @@ struct CaseRunner {
     _ one: Case, _ limits: CaseLimits, numbers: [Int]? = nil, depth: Int? = nil,
     afterTrial: (TrialRecord, CaseCount) -> Bool
   ) throws -> CaseCount {
+    ck_hide_heap()
     let target = try targets.open(one.target)
     defer { targets.close(target) }
     switch one.schedule {

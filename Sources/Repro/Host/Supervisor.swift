@@ -63,6 +63,7 @@ public enum Supervisor {
       let child = ck_fork()
       if child == 0 {
         ck_note_interrupts()
+        ck_one_heap()
         let isReady = words.noteCrashes() && ck_die_with_parent(parent) >= 0
         signal(SIGPIPE, SIG_IGN)
         sigprocmask(SIG_UNBLOCK, &watched, nil)

@@ -1,10 +1,13 @@
+import CKernel
 import Synchronization
 
-/// A thread that does one job after the other and answers each.
+/// A thread that does one job after the other and answers each. Jobs don't fork: children lack its stack.
 ///
 /// The jobs block in system calls or spin for as long as they want; who asks waits for the answer with
 /// a limit, and may go on without it.
-final class Worker<Job: Sendable, Answer: Sendable>: @unchecked Sendable {  // `thread` is set once in init
+package final class Worker<Job: Sendable, Answer: Sendable>:
+  @unchecked Sendable  // `thread` is set once in init
+{
   private struct State {
     var job: Job?
     var answer: Answer?
@@ -21,7 +24,7 @@ final class Worker<Job: Sendable, Answer: Sendable>: @unchecked Sendable {  // `
   ///   - begin: called first, on the thread; what it throws, this throws.
   ///   - end: called last, on the thread.
   ///   - work: does a job, on the thread.
-  init<Tool>(
+  package init<Tool>(
     begin: @escaping @Sendable () throws(KernelError) -> Tool,
     end: @escaping @Sendable (Tool) -> Void = { _ in },
     work: @escaping @Sendable (Job, Tool) -> Answer
@@ -29,6 +32,8 @@ final class Worker<Job: Sendable, Answer: Sendable>: @unchecked Sendable {  // `
     let ready = Gate()
     let failure = Mutex<KernelError?>(nil)
     thread = try SystemThread {
+      ck_hide_stack(1)
+      defer { ck_hide_stack(0) }
       do throws(KernelError) {
         let tool = try begin()
         ready.advance()
@@ -51,7 +56,7 @@ final class Worker<Job: Sendable, Answer: Sendable>: @unchecked Sendable {  // `
   var isIdle: Bool { answers.wait(until: begun, timeout: 0) }
 
   /// Starts a job. Call ``finish(timeout:)`` before the next.
-  func start(_ job: Job) {
+  package func start(_ job: Job) {
     state.withLock {
       $0.job = job
       $0.answer = nil
@@ -61,13 +66,13 @@ final class Worker<Job: Sendable, Answer: Sendable>: @unchecked Sendable {  // `
 
   /// The answer to the job that was started last, or nil when it is still under way after `timeout`
   /// nanoseconds.
-  func finish(timeout: Nanoseconds) -> Answer? {
+  package func finish(timeout: Nanoseconds) -> Answer? {
     guard answers.wait(until: begun, timeout: timeout) else { return nil }
     return state.withLock { $0.answer }
   }
 
   /// Ends the thread. One that is still at a job is left there, and ends with it.
-  func stop() {
+  package func stop() {
     state.withLock { $0.isStopping = true }
     let wasIdle = isIdle
     requests.advance()

@@ -14,6 +14,7 @@ public struct Mark: Sendable, Codable, Equatable {
 public final class Timeline: Sendable {
   private struct State {
     var start: Nanoseconds = 0
+    var isKept = true
     var marks: [Mark] = []
   }
 
@@ -30,7 +31,14 @@ public final class Timeline: Sendable {
     }
   }
 
+  /// Whether marks are kept: nobody reads those of a trial that is told in brief.
+  var isKept: Bool {
+    get { state.withLock { $0.isKept } }
+    set { state.withLock { $0.isKept = newValue } }
+  }
+
   func mark(_ agent: Agent, _ what: @autoclosure () -> String, at time: Nanoseconds = Clock.now) {
+    if !isKept { return }
     let what = what()
     state.withLock {
       $0.marks.append(Mark(at: time - $0.start, agent: agent.rawValue, what: what))

@@ -9,7 +9,8 @@ final class Bench {
   let patience: Nanoseconds
   let timeline = Timeline()
   private let schedule: Schedule
-  private let registers: Bool
+  /// Whether its engine has to know the buffer; see ``attach()``.
+  let registers: Bool
   private var isClosed = false
 
   /// - Parameters:
@@ -53,10 +54,10 @@ final class Bench {
   /// promises, and proved to be in it.
   func setUp(_ number: Int) throws -> Buffer.Setup {
     if scenario.caching != .none { target.dropCache() }
-    let setup = try buffer.setUp(
+    var setup = try buffer.setUp(
       number, target: target, schedule: schedule, timeline: timeline, patience: patience)
     for hazard in hazards { try hazard.prepare(setup.pages) }
-    try buffer.reachState(setup)
+    setup.proved = try buffer.reachState(setup)
     timeline.restart()
     return setup
   }

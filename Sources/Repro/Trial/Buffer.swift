@@ -69,6 +69,8 @@ final class Buffer: Sendable {
     let content: Stamp
     let fill: Stamp
     let pages: PagesUnderIO
+    /// What stood behind the pages when they were proved to be in their state.
+    var proved: [PageMapEntry] = []
   }
 
   /// Values that a page's word is stored to in turn, for stamps that tell them apart.
@@ -154,13 +156,15 @@ final class Buffer: Sendable {
 
   /// Brings the pages into the state of their kind, which whatever is done to them before the I/O may end,
   /// and proves it.
+  /// - Returns: what pagemap has of them.
   /// - Throws: KernelError, or TrialError.stateMissed.
-  func reachState(_ setup: Setup) throws {
+  func reachState(_ setup: Setup) throws -> [PageMapEntry] {
     try memory.enter(setup.pages)
     let entries = try setup.pages.entries()
     // The flags of one page: all were made in the same way.
-    if case .missed(let what) = try memory.prove(entries, entries[0].frame.flatMap(PageFlags.of)) {
+    if case .missed(let what) = try memory.prove(entries, entries[0].frame.flatMap(pageMap.flags)) {
       throw TrialError.stateMissed(what)
     }
+    return entries
   }
 }

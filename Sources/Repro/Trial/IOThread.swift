@@ -28,26 +28,37 @@ final class IOThread: Sendable {
 
   private enum Job: Sendable {
     case attach(Segment)
-    case transfer(Transfer, Timeline, waits: Bool)
+    case transfer(Transfer, Timeline)
+    case awaitLine
     case detach
   }
 
-  /// Where the thread waits, awake, until it is told when to issue: how long it takes to wake up is no part
-  /// of a race's offset.
+  /// Where the thread waits, awake, until it is told what to issue, and when: how long it takes to wake up is no
+  /// part of a race's offset.
   private final class StartLine: Sendable {
     private let arrivals = Gate()
     private let time = Atomic<Nanoseconds>(0)
+    private let load = Mutex<(transfer: Transfer, timeline: Timeline)?>(nil)
 
     func reset() {
       arrivals.reset()
+      load.withLock { $0 = nil }
       time.store(0, ordering: .releasing)
     }
 
     func awaitArrival(timeout: Nanoseconds) { _ = arrivals.wait(until: 1, timeout: timeout) }
-    func go(at start: Nanoseconds) { time.store(start, ordering: .releasing) }
+
+    func go(_ transfer: Transfer, _ timeline: Timeline, at start: Nanoseconds) {
+      load.withLock { $0 = (transfer, timeline) }
+      time.store(start, ordering: .releasing)
+    }
+
+    /// Ends the wait with nothing to issue.
+    func release() { time.store(.min, ordering: .releasing) }
 
     /// By the I/O's thread.
-    func cross() {
+    /// - Returns: what to issue now; nil for nothing.
+    func cross() -> (transfer: Transfer, timeline: Timeline)? {
       arrivals.advance()
       var start = time.load(ordering: .acquiring)
       var turns = 0
@@ -58,7 +69,9 @@ final class IOThread: Sendable {
         if turns > 1000 { sched_yield() }
         start = time.load(ordering: .acquiring)
       }
+      let load = load.withLock { $0 }
       Clock.spin(until: start)
+      return load
     }
   }
 
@@ -93,8 +106,10 @@ final class IOThread: Sendable {
           try engine.attach(region)
         case .detach:
           engine.detach()
-        case .transfer(let transfer, let timeline, let waits):
-          if waits { line.cross() }
+        case .transfer(let transfer, let timeline):
+          return Self.perform(transfer, timeline, engine, isAsynchronous ? submissions : nil)
+        case .awaitLine:
+          guard let (transfer, timeline) = line.cross() else { break }
           return Self.perform(transfer, timeline, engine, isAsynchronous ? submissions : nil)
         }
         return Completion(result: .success(0), started: started, ended: Clock.now)
@@ -121,19 +136,29 @@ final class IOThread: Sendable {
   /// Starts an I/O. Call ``finish(timeout:)`` before the next.
   func start(_ transfer: Transfer, _ timeline: Timeline) {
     submissions.reset()
-    worker.start(.transfer(transfer, timeline, waits: false))
+    worker.start(.transfer(transfer, timeline))
   }
 
-  /// Brings the thread to the line from which ``go(at:)``, which must follow, sends it to issue an I/O.
-  func startAtLine(_ transfer: Transfer, _ timeline: Timeline, patience: Nanoseconds) {
+  /// Calls the thread to the line, where it waits awake. ``go(_:_:at:)`` or ``leaveLine(timeout:)`` must follow.
+  func callToLine() {
     submissions.reset()
     line.reset()
-    worker.start(.transfer(transfer, timeline, waits: true))
-    line.awaitArrival(timeout: patience)
+    worker.start(.awaitLine)
   }
 
-  /// The I/O at the line is issued at this time of ``Clock``, and not earlier.
-  func go(at start: Nanoseconds) { line.go(at: start) }
+  /// Returns when the thread that was called is at the line.
+  func awaitAtLine(timeout: Nanoseconds) { line.awaitArrival(timeout: timeout) }
+
+  /// Sends the thread at the line to issue an I/O at this time of ``Clock``, and not earlier.
+  func go(_ transfer: Transfer, _ timeline: Timeline, at start: Nanoseconds) {
+    line.go(transfer, timeline, at: start)
+  }
+
+  /// Sends the thread away from the line with nothing to do.
+  func leaveLine(timeout: Nanoseconds) {
+    line.release()
+    _ = worker.finish(timeout: timeout)
+  }
 
   /// Returns once an asynchronous engine has submitted all of the I/O, its pages taken; at once for others.
   /// - Returns: false when it had not in time.

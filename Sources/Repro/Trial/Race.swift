@@ -49,13 +49,13 @@ struct Race {
   /// - Parameter isBrief: the trial is told in brief; see ``TrialRecord/inBrief``.
   /// - Throws: KernelError or TrialError; then nothing is known of the kernel.
   mutating func run(_ number: Int, isBrief: Bool) throws -> TrialRecord {
-    let setup = try bench.setUp(number)
+    bench.timeline.isKept = !isBrief
+    let setup = try setUpAtLine(number)
     let pages = setup.pages
     var isSettled = false
     defer { if !isSettled { for hazard in bench.hazards { _ = try? hazard.settle(pages) } } }
     var facts = Judge.Facts()
-    facts.observations = try pages.entries().map { Observation(arrival: $0) }
-    try bench.attach()
+    facts.observations = setup.proved.map { Observation(arrival: $0) }
 
     let aim = steering.aim(seed: seed, case: name, trial: number)
     let values = stores ? freeValues(setup) : []
@@ -99,11 +99,29 @@ struct Race {
     return isBrief ? record.inBrief : record
   }
 
+  /// Sets the trial up while the I/O's thread comes to its line: waking it takes as long. An engine that has to know
+  /// the buffer is told of it by that thread, before.
+  private func setUpAtLine(_ number: Int) throws -> Buffer.Setup {
+    if bench.registers {
+      let setup = try bench.setUp(number)
+      try bench.attach()
+      bench.io.callToLine()
+      return setup
+    }
+    bench.io.callToLine()
+    do {
+      return try bench.setUp(number)
+    } catch {
+      bench.io.leaveLine(timeout: bench.patience)
+      throw error
+    }
+  }
+
   /// Starts the I/O, and returns when the hazard is to start.
   private func start(_ transfer: Transfer, _ aim: RaceSteering.Aim) {
-    bench.io.startAtLine(transfer, bench.timeline, patience: bench.patience)
+    bench.io.awaitAtLine(timeout: bench.patience)
     let start = Clock.now + Self.lead
-    bench.io.go(at: start + max(0, -aim.shift))
+    bench.io.go(transfer, bench.timeline, at: start + max(0, -aim.shift))
     Clock.spin(until: start + max(0, aim.shift))
   }
 

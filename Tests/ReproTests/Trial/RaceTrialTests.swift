@@ -121,7 +121,7 @@ struct RaceTrialTests {
 
   @Test("in brief a loss is counted and not described, unless the scenario does not explain it")
   func brief() throws {
-    let brief = try trial(isBrief: true, deliver: MemoryEngine.idle, Self.outlasts)
+    let brief = try trial(isBrief: true, deliver: MemoryEngine.idle, Self.meets)
     #expect(
       brief.lost == [0] && brief.isExplained && brief.damage.isEmpty && brief.timeline.isEmpty
         && brief.isBrief)
@@ -130,7 +130,7 @@ struct RaceTrialTests {
       memset(transfer.segments[0].memory, 0, 64)
       return transfer.length
     }
-    let unexplained = try trial(isBrief: true, deliver: spoilt, Self.outlasts)
+    let unexplained = try trial(isBrief: true, deliver: spoilt, Self.meets)
     #expect(!unexplained.isExplained && unexplained.damage.map(\.kind) == [.zeroed, .lostRead])
   }
 
