@@ -9,8 +9,9 @@ import SystemPackage
 /// QEMU's own throttle can't say that: it makes an I/O wait for what the one before has left of length/rate, so that a
 /// read lasts the shorter the longer the trial before it took.
 struct DiskPace: Sendable, CustomStringConvertible {
-  /// What each I/O lasts, nanoseconds: an emulated fork takes about as long.
-  private let least: Nanoseconds = 800_000
+  /// What each I/O lasts, nanoseconds: about as long as an emulated fork takes, and the stores that follow it, one to
+  /// each page. An I/O that has more pages to last longer has more to be filled and looked at.
+  private var least: Nanoseconds { 800_000 + 80_000 * Nanoseconds(depth - 1) }
   /// And a page of it, for each page under one hazard.
   private let page: Nanoseconds = 750_000
   private let depth: Int
