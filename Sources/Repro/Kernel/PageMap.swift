@@ -23,7 +23,6 @@ struct PageMapEntry: Sendable, Equatable {
 /// What stands behind addresses of a process, asked of the kernel.
 final class PageMap: Sendable {
   private let descriptor: FileDescriptor
-  private let flags = PageFlags.open()
 
   /// - Parameter process: whose; nil for this process.
   init(of process: Int32? = nil) throws(KernelError) {
@@ -33,13 +32,7 @@ final class PageMap: Sendable {
     }
   }
 
-  deinit {
-    try? descriptor.close()
-    if let flags { Glibc.close(flags) }
-  }
-
-  /// See ``PageFlags/of(_:)``.
-  func flags(of frame: UInt64) -> PageFlags? { flags.flatMap { PageFlags.of(frame, in: $0) } }
+  deinit { try? descriptor.close() }
 
   func entry(of address: UnsafeRawPointer) throws(KernelError) -> PageMapEntry {
     try entries(of: address, count: 1)[0]
@@ -83,17 +76,9 @@ struct PageFlags: Sendable, Equatable {
 
   /// The flags of `frame`; nil where they are hidden (not root) or the kernel has none.
   static func of(_ frame: UInt64) -> PageFlags? {
-    guard let file = open() else { return nil }
+    let file = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC)
+    if file < 0 { return nil }
     defer { close(file) }
-    return of(frame, in: file)
-  }
-
-  fileprivate static func open() -> CInt? {
-    let file = Glibc.open("/proc/kpageflags", O_RDONLY | O_CLOEXEC)
-    return file < 0 ? nil : file
-  }
-
-  fileprivate static func of(_ frame: UInt64, in file: CInt) -> PageFlags? {
     var raw: UInt64 = 0
     return pread(file, &raw, 8, off_t(frame * 8)) == 8 ? PageFlags(raw: raw) : nil
   }

@@ -162,7 +162,7 @@ final class Buffer: Sendable {
     try memory.enter(setup.pages)
     let entries = try setup.pages.entries()
     // The flags of one page: all were made in the same way.
-    if case .missed(let what) = try memory.prove(entries, entries[0].frame.flatMap(pageMap.flags)) {
+    if case .missed(let what) = try memory.prove(entries, entries[0].frame.flatMap(PageFlags.of)) {
       throw TrialError.stateMissed(what)
     }
     return entries
