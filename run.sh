@@ -72,6 +72,7 @@ need_guests() {
   need qemu-system-x86 /usr/bin/qemu-system-x86_64
   need xz-utils /usr/bin/xz
   need zstd /usr/bin/zstd
+  need lz4 /usr/bin/lz4
   need e2fsprogs /usr/sbin/mkfs.ext4
   need xfsprogs /usr/sbin/mkfs.xfs
   need btrfs-progs /usr/bin/mkfs.btrfs /usr/sbin/mkfs.btrfs

@@ -20,6 +20,17 @@ enum FakeELF {
     return bytes
   }
 
+  /// A kernel with notes of these owners and types, each with four bytes of description.
+  static func kernel(notes: [(owner: String, type: Int)]) -> [UInt8] {
+    let texts = notes.flatMap { note in
+      let owner = Array(note.owner.utf8) + [0]
+      return little(owner.count, 4) + little(4, 4) + little(note.type, 4) + owner
+        + [UInt8](repeating: 0, count: -owner.count & 3) + [1, 2, 3, 4]
+    }
+    return header(kind: 2, programs: 1, sectionsAt: 0, sections: 0, names: 0) + little(4, 8) + little(120, 8)
+      + little(0, 16) + little(texts.count, 8) + little(texts.count, 8) + little(4, 8) + texts
+  }
+
   private static func header(
     kind: Int, programs: Int, sectionsAt: Int, sections: Int, names: Int
   ) -> [UInt8] {

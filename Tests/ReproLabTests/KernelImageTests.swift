@@ -6,7 +6,10 @@ import Testing
 @Suite("bzImage header")
 struct KernelImageTests {
   /// A made-up image: one setup sector after the boot sector, 4096 bytes of "kernel".
-  static func image(banner: String = "6.1.0-50-cloud-amd64 (builder) #1 SMP Debian") -> Data {
+  /// - Parameter payload: stands in the latter, after 16 other bytes.
+  static func image(
+    banner: String = "6.1.0-50-cloud-amd64 (builder) #1 SMP Debian", payload: [UInt8] = []
+  ) -> Data {
     var bytes = Data(count: 1024 + 4096)
     bytes[0x1f1] = 1
     bytes[0x1f4] = 0x00
@@ -19,6 +22,9 @@ struct KernelImageTests {
     bytes[0x20e] = 0x80
     bytes.replaceSubrange(0x22c..<0x230, with: [0xff, 0xff, 0xff, 0x7f])
     bytes.replaceSubrange(0x280..<(0x280 + banner.utf8.count), with: Data(banner.utf8))
+    bytes[0x248] = 16
+    bytes.replaceSubrange(0x24c..<0x24e, with: [UInt8(payload.count & 0xff), UInt8(payload.count >> 8)])
+    bytes.replaceSubrange((1024 + 16)..<(1024 + 16 + payload.count), with: payload)
     return bytes
   }
 
@@ -26,6 +32,16 @@ struct KernelImageTests {
     let image = try KernelImage(bytes: Self.image(), name: "vmlinuz")
     #expect(image.release == "6.1.0-50-cloud-amd64")
     #expect(image.banner.hasSuffix("SMP Debian"))
+  }
+
+  @Test func thePayloadIsWhereTheHeaderSays() throws {
+    var bytes = Self.image(payload: [1, 2, 3])
+    #expect(bytes[try KernelImage(bytes: bytes, name: "x").payload].elementsEqual([1, 2, 3]))
+    bytes[0x206] = 0x07  // before there was such a field
+    #expect(try KernelImage(bytes: bytes, name: "x").payload.isEmpty)
+    bytes[0x206] = 0x0f
+    bytes[0x24f] = 0x10  // beyond the end of the file
+    #expect(try KernelImage(bytes: bytes, name: "x").payload.isEmpty)
   }
 
   @Test func aSliceIsReadFromItsOwnStart() throws {

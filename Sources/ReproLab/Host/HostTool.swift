@@ -56,6 +56,20 @@ struct HostTool: Sendable {
     }
   }
 
+  /// Runs the tool, which prints into the new file `path`.
+  /// - Returns: whether it succeeded; also false where it is not on this machine, or the file cannot be made.
+  func succeeds(_ arguments: [String], printingTo path: String) async -> Bool {
+    guard let tool = await self.path(),
+      let file = try? FileDescriptor.open(
+        FilePath(path), .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
+        permissions: .ownerReadWrite)
+    else { return false }
+    let result = try? await Subprocess.run(
+      .path(FilePath(tool)), arguments: Arguments(arguments), environment: .inherit.updating(["LC_ALL": "C"]),
+      output: .fileDescriptor(file, closeAfterSpawningProcess: true), error: .discarded)
+    return result?.terminationStatus.isSuccess == true
+  }
+
   /// Runs the tool and collects what it prints; only a tool that can't be started throws.
   func run(_ arguments: [String], in folder: String? = nil, limit: Int = 256 << 20) async throws -> Outcome {
     guard let path = await path() else {

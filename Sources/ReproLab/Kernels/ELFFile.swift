@@ -32,6 +32,29 @@ struct ELFFile: Sendable {
     return !table(at: 32, entrySizeAt: 54, countAt: 56).contains { number(at: $0, 4) == interpreter }
   }
 
+  /// Whether a note says where a PVH loader shall enter it: XEN_ELFNOTE_PHYS32_ENTRY, 18, of the owner "Xen"
+  /// (include/xen/interface/elfnote.h).
+  var hasPVHEntry: Bool {
+    let note: UInt64 = 4
+    return table(at: 32, entrySizeAt: 54, countAt: 56).contains { header in
+      guard number(at: header, 4) == note, let start = number(at: header + 8, 8),
+        let size = number(at: header + 32, 8), start <= bytes.count, size <= UInt64(bytes.count) - start
+      else { return false }
+      return hasNote(18, of: "Xen", in: Int(start)..<Int(start + size))
+    }
+  }
+
+  /// Notes: sizes of name and description, type, then the two, each filled up to four bytes.
+  private func hasNote(_ type: UInt64, of owner: String, in notes: Range<Int>) -> Bool {
+    var at = notes.lowerBound
+    while at + 12 <= notes.upperBound, let name = number(at: at, 4), let description = number(at: at + 4, 4) {
+      let text = bytes[(at + 12)..<notes.upperBound].prefix(Int(name))
+      if number(at: at + 8, 4) == type, text.elementsEqual(owner.utf8 + [0]) { return true }
+      at += 12 + [name, description].reduce(0) { $0 + (Int($1) + 3) & ~3 }
+    }
+    return false
+  }
+
   /// The `key=value` pairs of a kernel module's `.modinfo` section.
   var moduleInfo: [(key: String, value: String)] {
     guard let section = section(named: ".modinfo") else { return [] }

@@ -5,6 +5,7 @@ import Foundation
 ///     0x1f1 setup_sects (sectors of real-mode code)      0x1fe 0xAA55
 ///     0x1f4 syssize (protected-mode code, in 16 bytes)   0x202 "HdrS", 0x206 protocol version
 ///     0x20e kernel_version: 0x200 + this is where the release string stands
+///     0x248 payload_offset, 0x24c payload_length: the compressed kernel in the protected-mode code
 public struct KernelImage: Sendable, Equatable {
   /// What these are for, as `uname -m` has it.
   static let machine = "x86_64"
@@ -13,6 +14,8 @@ public struct KernelImage: Sendable, Equatable {
   public let release: String
   /// The whole string in the header: release, builder, build number and date.
   public let banner: String
+  /// Where the compressed kernel stands in the file; empty if the header doesn't say (boot protocol below 2.8).
+  let payload: Range<Int>
 
   /// Reads the header of the image at `path`.
   public init(path: String) throws {
@@ -42,6 +45,7 @@ public struct KernelImage: Sendable, Equatable {
     }
     func byte(_ offset: Int) -> Int { Int(bytes[bytes.startIndex + offset]) }
     func word(_ offset: Int) -> Int { byte(offset) | byte(offset + 1) << 8 }
+    func long(_ offset: Int) -> Int { word(offset) | word(offset + 2) << 16 }
 
     guard bytes.count >= 0x264 else { throw foreign("\(bytes.count) bytes") }
     guard word(0x1fe) == 0xaa55, bytes.dropFirst(0x202).prefix(4).elementsEqual("HdrS".utf8) else {
@@ -50,11 +54,15 @@ public struct KernelImage: Sendable, Equatable {
     guard word(0x206) >= 0x206 else { throw foreign("boot protocol below 2.6") }
 
     let setupSectors = byte(0x1f1) == 0 ? 4 : byte(0x1f1)
-    let expected = (setupSectors + 1) * 512 + (word(0x1f4) | word(0x1f6) << 16) * 16
+    let code = (setupSectors + 1) * 512
+    let expected = code + long(0x1f4) * 16
     guard bytes.count >= expected else { throw truncated(expected) }
 
     let start = 0x200 + word(0x20e)
-    guard word(0x20e) != 0, start < (setupSectors + 1) * 512 else { throw foreign("no version string") }
+    guard word(0x20e) != 0, start < code else { throw foreign("no version string") }
+    let compressed = bytes.startIndex + code + long(0x248)
+    let isTold = word(0x206) >= 0x208 && compressed + long(0x24c) <= bytes.endIndex
+    payload = isTold ? compressed..<(compressed + long(0x24c)) : bytes.startIndex..<bytes.startIndex
     let text = bytes.dropFirst(start).prefix(512).prefix { $0 != 0 }
     banner = String(decoding: text, as: UTF8.self)
     release = String(banner.prefix { $0 != " " })
