@@ -7,8 +7,9 @@ enum BisectionSteps {
   static let subject = Subject(
     "step",
     "`repro bisect --kernel K fork` as a program, beside a boot of the same kernel in the same machine without "
-      + "disks, modules or parameters, whose /init powers off at once; medians of six. Either comes first in turn: "
-      + "every other start of QEMU is slower here, whatever it is of."
+      + "disks, modules or parameters, whose /init powers off at once: of the bzImage as it is, and of the ELF file "
+      + "in it, which the step starts too. Medians of six, by turns: every other start of QEMU is slower here, "
+      + "whatever it is of. The ratio is to the boot of the bzImage."
   ) { smoke in
     var rows: [Row] = []
     for kernel in smoke ? ["6.1"] : ["6.1", "6.12"] { rows.append(try await row(kernel, smoke ? 1 : 6)) }
@@ -21,43 +22,65 @@ enum BisectionSteps {
     try await Program.compiled("power-off", ["-static"], to: scratch("init"))
     let command = [Program.repro, "bisect", "--kernel", name, "fork"]
     _ = try await Program.run(command)  // the first prepares what the others find
-    var (bare, steps): ([Double], [Double]) = ([], [])
-    var run = GuestRun(kernel: kernel, initExecutable: scratch("init"), plan: "", modules: [])
-    run.leftOut = Set(GuestRun.Part.allCases)
-    run.isPlain = true
+    var whole = GuestRun(kernel: kernel, initExecutable: scratch("init"), plan: "", modules: [])
+    whole.leftOut = Set(GuestRun.Part.allCases)
+    whole.processors = 1
+    whole.isPlain = true
+    var direct = whole
+    whole.bootsWhole = true
+    direct.bootsWhole = false
+    let boots = [whole, direct]
+    var seconds: [[Double]] = [[], [], []]
     for round in 0..<times {
-      for isBare in [round % 2 == 0, round % 2 == 1] {
-        if isBare {
-          bare.append(try await run.run().seconds)
-        } else {
-          let step = try await Program.run(command)
-          guard step.code == 0 || step.code == 1 else { throw BenchError("\(command): \(step.errors)") }
-          steps.append(step.seconds)
+      for turn in 0..<3 {
+        let which = (round + turn) % 3
+        if which < 2 {
+          seconds[which].append(try await boots[which].run().seconds)
+          continue
         }
+        let step = try await Program.run(command)
+        guard step.code == 0 || step.code == 1 else { throw BenchError("\(command): \(step.errors)") }
+        seconds[which].append(step.seconds)
       }
     }
+    let medians = seconds.map(\.median)
     return Row(
-      what: "bisection step, kernel \(name)", figure: "\(steps.median.fixed(2)) s",
-      beside: "bare boot to power-off \(bare.median.fixed(2)) s",
-      ratio: "\((steps.median / bare.median).fixed(2)) x")
+      what: "bisection step, kernel \(name)", figure: "\(medians[2].fixed(2)) s",
+      beside: "bare boot to power-off \(medians[0].fixed(2)) s, of the ELF file \(medians[1].fixed(2)) s",
+      ratio: "\((medians[2] / medians[0]).fixed(2)) x")
   }
 }
 
-/// All staged cases on all kernels.
+/// All staged cases on all kernels, and what all engines do with those that each kernel tells apart.
 enum WholeMatrix {
   static let subject = Subject(
     "matrix",
-    "`repro matrix --kernels all --schedule staged`: wall time of the whole; kernels are there already."
+    "`repro matrix --kernels all --schedule staged`, and the same with `\(engines.joined(separator: " "))`: wall time "
+      + "of the whole; kernels are there already."
   ) { smoke in
-    let only = smoke ? ["fork", "--engine", "pread", "--memory", "anon", "--target", "held"] : []
-    let kernels = smoke ? ["6.1"] : KernelProfiles.names
+    if smoke {
+      let only = ["fork", "--engine", "pread", "--memory", "anon", "--target", "held"]
+      return [try await row("staged matrix", ["6.1"], only)]
+    }
+    return [
+      try await row("staged matrix", KernelProfiles.names, []),
+      try await row("the same, six engines", KernelProfiles.names, engines),
+    ]
+  }
+
+  private static let engines =
+    [
+      "fork", "fork-child-stays", "fork-child-reads", "mprotect", "soft-dirty", "pageout", "move_pages",
+      "ksm", "control-none", "--memory", "anon", "--target", "held",
+    ]
+    + ["pread", "preadv2", "libaio", "io_uring", "io_uring-fixed", "readv"].flatMap { ["--engine", $0] }
+
+  private static func row(_ what: String, _ kernels: [String], _ only: [String]) async throws -> Row {
     let end = try await Program.run(
       [Program.repro, "matrix", "--schedule", "staged", "--kernels", kernels.joined(separator: ",")] + only)
     let cells = end.output.split(separator: "\n").prefix { !$0.hasPrefix("guest time") }.count - 1
-    return [
-      Row(
-        what: "staged matrix of \(kernels.count) kernels", figure: "\(end.seconds.fixed(1)) s",
-        beside: "\(cells) cases, exit code \(end.code)")
-    ]
+    return Row(
+      what: "\(what) of \(kernels.count) kernels", figure: "\(end.seconds.fixed(1)) s",
+      beside: "\(cells) cases, exit code \(end.code)")
   }
 }

@@ -30,11 +30,7 @@ struct MatrixCommand: AsyncParsableCommand {
       """))
   var arch: [String] = []
   @Option(help: "table, markdown or json.") var format: Format = .table
-  @Option(
-    help: ArgumentHelp(
-      "Guests at the same time. Default: two a CPU, since each waits for a quarter of its time; one a CPU with --arch."
-    ))
-  var jobs: Int?
+  @Option(help: "Guests at the same time. Default: one a CPU.") var jobs: Int?
   @Option(
     help: "Also write a JSONL report of each kernel into this folder, for 'repro report' and 'repro store'.")
   var reports: String?
@@ -70,7 +66,7 @@ struct MatrixCommand: AsyncParsableCommand {
     let writers = try ReportFiles(reports, titles)
     let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
     let pool = GuestPool(
-      jobs: jobs ?? (arch.isEmpty ? 2 * processors : processors), onEvent: { writers.receive($1, $0) }
+      jobs: jobs ?? processors, onEvent: { writers.receive($1, $0) }
     ) { index in
       try described.session(kernels[index], plan, .default, on: columns[index].architecture)
     }

@@ -94,11 +94,14 @@ struct ArchitectureTests {
     let s390 = try #require(Architecture.named("s390x"))
     let machine = GuestMachine.of(s390)
     #expect(
-      machine.options(.tcg).starts(with: ["-machine", "s390-ccw-virtio", "-accel", "tcg,thread=multi"]))
+      machine.options(.tcg, processors: 2).starts(with: [
+        "-machine", "s390-ccw-virtio", "-accel", "tcg,thread=multi",
+      ]))
     #expect(machine.console("c") == ["-device", "sclpconsole,chardev=c"] && machine.bus == "ccw")
-    #expect(!machine.options(.tcg).contains("-numa"))
+    #expect(!machine.options(.tcg, processors: 2).contains("-numa"))
     let arm = GuestMachine.of(try #require(Architecture.named("arm64")))
-    #expect(arm.options(.kvm).contains("host") && arm.options(.tcg).contains("-numa"))
+    #expect(
+      arm.options(.kvm, processors: 2).contains("host") && arm.options(.tcg, processors: 1).contains("-numa"))
     #expect(arm.console("c") == ["-serial", "chardev:c"])
     #expect(arm.parameters(.tcg) == ["console=ttyAMA0"])
     let pc = GuestMachine.pc("qemu-system-x86_64")

@@ -21,7 +21,8 @@ final class FakeGuest: Sendable {
   /// - Parameters:
   ///   - crossing: a path of which guests that run at the same time make one with `-crowded` at its end.
   ///   - patience: how long each waits there for another, tenths of a second.
-  init(_ boots: [Boot], crossing: String? = nil, patience: Int = 3) throws {
+  ///   - payload: the compressed kernel in its image.
+  init(_ boots: [Boot], crossing: String? = nil, patience: Int = 3, payload: [UInt8] = []) throws {
     folder = try ScratchFolder(in: ScratchFolder.temporary, prefix: "repro-test")
     let script = """
       #!/bin/sh
@@ -49,7 +50,7 @@ final class FakeGuest: Sendable {
       try write(boot.messages, "messages-\(index + 1)")
       try write("\(boot.status)", "status-\(index + 1)")
     }
-    try KernelImageTests.image().write(to: URL(filePath: folder.appending("bzImage")))
+    try KernelImageTests.image(payload: payload).write(to: URL(filePath: folder.appending("bzImage")))
     try Data(FakeELF.executable(interpreter: false)).write(to: URL(filePath: folder.appending("init")))
   }
 

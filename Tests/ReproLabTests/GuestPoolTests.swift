@@ -69,6 +69,28 @@ struct GuestPoolTests {
 
   private struct Wrong: Error {}
 
+  @Test("what needs two CPUs has a guest with two, which others need not wait for unless it races")
+  func twoCPUs() async throws {
+    let folder = try TemporaryFolder()
+    let remote = FakeOutcome.name("fork-remote-store")
+    let guests = try (0..<2).map { index in
+      try FakeGuest(
+        [
+          try Self.boot([FakeOutcome.result("fork", .clean)]),
+          try Self.boot([FakeOutcome.result("fork-remote-store", .clean)]),
+        ], crossing: folder("crossing"), patience: 200)
+    }
+    let (outcomes, events) = await run(guests, Self.plan([Self.staged, remote]))
+    for index in 0..<2 {
+      #expect(try outcomes[index]?.get().end.verdict == .clean)
+      let boots = guests[index].arguments.split(separator: "\n")
+      #expect(boots.map { $0.contains("-smp 1,") } == [true, false])
+      let starts = events[index].compactMap { if case .run(let start) = $0 { start } else { nil } }
+      #expect(starts.map(\.processors) == [2])
+    }
+    #expect(folder.names == ["crossing-crowded"])
+  }
+
   @Test("the first guest's death is the whole's, and the second still tells what it saw")
   func death() async throws {
     let guests = try (0..<2).map { index in

@@ -24,7 +24,8 @@ struct LeanSessionTests {
     let lean = try await arguments("fork", .staged)
     #expect(!lean.contains("virtio") && lean.contains("chardev:results"))
     let usual = try await arguments("fork", .staged, isLean: false)
-    #expect(usual.contains("drive=scratch") && usual.contains("drive=swap") && usual.contains("fast"))
+    #expect(!usual.contains("drive=scratch") && usual.contains("drive=swap"))
+    #expect(usual.contains("virtio-serial-pci,ioeventfd=off"))
   }
 
   @Test("what swaps has the swap disk, and the port with it")
@@ -49,5 +50,18 @@ struct LeanSessionTests {
   func fileSystems() async throws {
     let lean = try await arguments("fork", .staged, target: .ext4)
     #expect(lean.contains("drive=scratch") && lean.contains("drive=swap") && lean.contains("drive=ext4"))
+  }
+
+  @Test("one processor where one will do: two wait for each other")
+  func processors() async throws {
+    let one = try await arguments("fork", .staged, isLean: false)
+    #expect(
+      one.contains("-smp 1,sockets=1") && one.contains("nodeid=1,memdev=m1") && one.contains("noreplace-smp"))
+    for two in [
+      try await arguments("fork", .race), try await arguments("fork-remote-store", .staged),
+    ] {
+      #expect(two.contains("-smp 2,sockets=2") && two.contains("nodeid=1,cpus=1,memdev=m1"))
+      #expect(!two.contains("noreplace-smp"))
+    }
   }
 }

@@ -23,6 +23,19 @@ struct SecondBootTests {
     #expect(events.count { if case .run = $0 { true } else { false } } == 1)
   }
 
+  @Test("is started by its own decompressor then")
+  func whole() async throws {
+    let guest = try FakeGuest(
+      [.init(console: FakeGuest.console("no-memory-6.1")), FakeGuest.clean()],
+      payload: try await DirectBootTests.payload())
+    let (outcome, _) = try await guest.run()
+    #expect(outcome.end.verdict == .clean)
+    let kernels = guest.arguments.split(separator: "\n").map { line in
+      line.split(separator: " ").drop { $0 != "-kernel" }.dropFirst().first.map { $0.hasSuffix("/vmlinux") }
+    }
+    #expect(kernels == [true, false])
+  }
+
   @Test("is no boot the second time")
   func twice() async throws {
     let dead = FakeGuest.Boot(console: try FakeGuest.console("no-memory-6.1"))

@@ -42,7 +42,7 @@ public struct Case: Sendable {
   }
 
   /// Whether one CPU is too few for it. All threads of a staged trial share one, unless a part needs another.
-  var needsTwoCPUs: Bool { schedule != .staged || parts.contains { $0.needs.contains(.twoCPUs) } }
+  package var needsTwoCPUs: Bool { schedule != .staged || parts.contains { $0.needs.contains(.twoCPUs) } }
 
   /// The disks that it needs.
   public var disks: [GuestDisk] { [target.kind.disk, memory.disk].compactMap(\.self) }

@@ -38,7 +38,9 @@ public enum Accelerator: String, Sendable, Codable, CaseIterable {
   ) async -> Bool {
     guard accelerator != .kvm || FileManager.default.isWritableFile(atPath: "/dev/kvm") else { return false }
     let options =
-      machine.options(accelerator) + ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+      machine.options(accelerator, processors: 1) + [
+        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+      ]
       + ["-kernel", kernel.image, "-append", "panic=-1"]
     return await ends(machine.qemu, options, with: 0, within: limit)
   }

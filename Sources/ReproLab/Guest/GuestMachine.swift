@@ -3,8 +3,9 @@ struct GuestMachine: Sendable {
   let qemu: HostTool
   /// What the host must be for KVM, as `uname -m` has it.
   let machine: String
-  /// The options that make the machine, with its processors and memory.
+  /// The options that make the machine, without processors and memory.
   private let options: [String]
+  private let nodes: Int
   private let cpu: String
   /// The end of the names of virtio devices: `pci`, `ccw`.
   let bus: String
@@ -32,7 +33,7 @@ struct GuestMachine: Sendable {
     let device = architecture.console.device
     return GuestMachine(
       qemu: HostTool(name: qemu ?? architecture.qemu.program, package: architecture.qemu.packages),
-      machine: architecture.machine, options: architecture.options + processors(nodes: architecture.nodes),
+      machine: architecture.machine, options: architecture.options, nodes: architecture.nodes,
       cpu: architecture.cpu, bus: architecture.bus,
       console: { chardev in
         device == .serial
@@ -47,22 +48,23 @@ struct GuestMachine: Sendable {
     consoleParameters + (accelerator == .tcg ? emulatedParameters : [])
   }
 
-  /// The machine's options under an accelerator.
-  func options(_ accelerator: Accelerator) -> [String] {
+  /// The machine's options under an accelerator, with this many processors.
+  func options(_ accelerator: Accelerator, processors: Int) -> [String] {
     let accelerated =
       accelerator == .tcg
       ? ["-accel", "tcg,thread=multi", "-cpu", cpu] : ["-accel", "kvm", "-cpu", "host"]
-    return Array(options.prefix(2)) + accelerated + options.dropFirst(2)
+    return Array(options.prefix(2)) + accelerated + options.dropFirst(2) + memory(processors)
   }
 
-  private static func processors(nodes: Int) -> [String] {
-    guard nodes == 2 else { return ["-smp", "2", "-m", "1G"] }
-    // Two sockets: processors of one socket on two nodes are impossible, and the kernel WARNs of them.
-    return ["-smp", "2,sockets=2,cores=1,threads=1", "-m", "1G"]
+  private func memory(_ processors: Int) -> [String] {
+    guard nodes == 2 else { return ["-smp", "\(processors)", "-m", "1G"] }
+    // A socket each: processors of one socket on two nodes are impossible, and the kernel WARNs of them.
+    return ["-smp", "\(processors),sockets=\(processors),cores=1,threads=1", "-m", "1G"]
       + (0...1).flatMap { node in
-        [
+        let own = node < processors ? "cpus=\(node)," : ""
+        return [
           "-object", "memory-backend-ram,id=m\(node),size=512M",
-          "-numa", "node,nodeid=\(node),cpus=\(node),memdev=m\(node)",
+          "-numa", "node,nodeid=\(node),\(own)memdev=m\(node)",
         ]
       }
   }

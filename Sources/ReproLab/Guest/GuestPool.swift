@@ -1,8 +1,8 @@
 import Repro
 
-/// Guests of several kernels, some at a time. Beside another guest a race has few exposures, so guests that race run
-/// one after the other once all others are done, and what a plan races has a guest of its own; what a kernel's two said
-/// is one outcome.
+/// Guests of several kernels, some at a time. Cases for which one CPU will do have a guest with one, and the others a
+/// guest of their own: beside another guest a race has few exposures, so guests that race run one after the other once
+/// all others are done. What a kernel's two said is one outcome.
 public struct GuestPool: Sendable {
   /// How a kernel's guest went, or why there was none.
   public typealias Outcome = Result<GuestSession.Outcome, any Error>
@@ -31,39 +31,31 @@ public struct GuestPool: Sendable {
     _ kernels: [String], onDone: @escaping @Sendable (_ kernel: String, _ count: Int) -> Void
   ) async -> [Int: Outcome] {
     let splits = min(jobs, kernels.count) > 1
-    var rounds = kernels.indices.map { index in
-      Result { try session(index) }.map { splits ? $0.racesApart : [$0] }
-    }.map(Work.init)
+    var works = kernels.indices.map { index in
+      Work(Result { try session(index) }.map { splits ? $0.splitByCPUs : [$0] })
+    }
     var outcomes: [Int: Outcome] = [:]
     for races in [false, true] {
-      let due = rounds.indices.filter { rounds[$0].isDue(races: races) }
-      await each(of: due, atMost: races ? 1 : jobs, rounds) { index, outcome in
-        rounds[index].take(outcome) { onEvent(index, $0) }
-        guard let whole = rounds[index].whole else { return }
-        outcomes[index] = whole
-        onDone(kernels[index], outcomes.count)
+      var due = works.indices.filter { works[$0].isDue(races: races) }[...]
+      await withTaskGroup(of: (Int, Outcome).self) { group in
+        func start() {
+          guard !Task.isCancelled, let index = due.popFirst() else { return }
+          let next = works[index]
+          group.addTask { (index, await next.attempt { onEvent(index, $0) }) }
+        }
+        for _ in 0..<(races ? 1 : jobs) { start() }
+        for await (index, outcome) in group {
+          works[index].take(outcome) { onEvent(index, $0) }
+          if works[index].isDue(races: races) { due.append(index) }
+          if let whole = works[index].whole {
+            outcomes[index] = whole
+            onDone(kernels[index], outcomes.count)
+          }
+          start()
+        }
       }
     }
     return outcomes
-  }
-
-  /// Runs the next session of each of `indices`.
-  private func each(
-    of indices: [Int], atMost most: Int, _ work: [Work], onEnd: (Int, Outcome) -> Void
-  ) async {
-    await withTaskGroup(of: (Int, Outcome).self) { group in
-      var left = indices[...]
-      func start() {
-        guard !Task.isCancelled, let index = left.popFirst() else { return }
-        let next = work[index]
-        group.addTask { (index, await next.attempt { onEvent(index, $0) }) }
-      }
-      for _ in 0..<most { start() }
-      for await (index, outcome) in group {
-        onEnd(index, outcome)
-        start()
-      }
-    }
   }
 
   /// A kernel's sessions, and how those that are over went.
@@ -94,7 +86,10 @@ public struct GuestPool: Sendable {
             case (.run(var start), .some(let whole)):
               if !isFirst { return }
               (start.plan, start.cases) = whole
+              // Rates of loss are of the cases that race, and count for as many as those have.
+              start.processors = sessions.map(\.processors).max() ?? start.processors
               onEvent(.run(start))
+              onEvent(.note(Note("cases for which one CPU will do have a guest of their own, with one")))
             default: onEvent(event)
             }
           })

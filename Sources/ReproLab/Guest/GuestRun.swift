@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Repro
 import Subprocess
 import SystemPackage
 
@@ -8,16 +9,18 @@ import SystemPackage
 ///     ttyS0   the kernel's console
 ///     ttyS1   result lines, one JSON value each, from /init; or
 ///     vport*  the same on a virtio port, which is faster where the kernel has virtio_console
-///     vda     a scratch disk of 256 MiB
-///     vdb     a disk of 512 MiB for swap
-///     vdc...  disks with the file systems asked for
+///     vda     a scratch disk of 256 MiB, where a case has it for its target
+///     vdb     a disk of 512 MiB for swap; vda without the other
+///     vdc...  disks with the file systems asked for, after both
 ///
 /// Exported programs, for any architecture, have the console, the port, `vda` for swap and `vdb`
 /// to read from.
 ///
-/// The guest has two processors on two NUMA nodes. Its files live in a temporary folder that is removed as soon as
-/// QEMU has them open, so that not even a SIGKILL of this process leaves them; QEMU itself is killed by the kernel
-/// when this process dies.
+/// The kernel is started without its own decompressor where it can be (``DirectBoot``).
+///
+/// The guest has two NUMA nodes, and one or two processors. Its files live in a temporary folder that is removed as
+/// soon as QEMU has them open, so that not even a SIGKILL of this process leaves them; QEMU itself is killed by the
+/// kernel when this process dies.
 public struct GuestRun: Sendable {
   /// The kernel to boot.
   public var kernel: Kernel
@@ -40,6 +43,9 @@ public struct GuestRun: Sendable {
   public var timeout: Duration
   /// How long it may say nothing on any port.
   public var silence: Duration
+  /// One, or two on a node each. Two wait for each other awake, and beside other guests for as long as those are on
+  /// the CPUs.
+  package var processors = 2
   /// Parts of the machine that the guest has no use for: each virtio device takes a tenth of a second to boot.
   package var leftOut: Set<Part> = []
   /// More kernel parameters, added to the lab's own.
@@ -108,12 +114,13 @@ public struct GuestRun: Sendable {
     defer { folder.remove() }
     try prepare(folder, initramfs)
     for disk in disks { try await disk.make(in: folder) }
+    let image = bootsWhole ? nil : await DirectBoot.prepare(kernel, in: folder)
 
     let paced = try plainDisks.first(where: \.isPaced).map {
       try PacedDisk(folder.appending($0.name), size: $0.size << 20, DiskPace(depth: depth))
     }
     defer { paced?.close() }
-    let command = await HostTool.tied([emulator] + options(folder, paced, accelerator))
+    let command = await HostTool.tied([emulator] + options(folder, image, paced, accelerator))
     let (record, status) = try await execute(command, onStart: folder.remove, onLine: onLine)
     try Task.checkCancellation()
     let console = String(decoding: record.console, as: UTF8.self)
@@ -165,8 +172,11 @@ public struct GuestRun: Sendable {
     }
   }
 
-  /// Whether the kernel gets no parameters but its console's: to boot it as anybody would.
+  /// Whether the kernel gets no parameters but its console's.
   package var isPlain = false
+
+  /// Whether the image is started as it is, as anybody would, even if it could be without its decompressor.
+  package var bootsWhole = false
 
   /// Pages under one hazard, for which the disk of races is made.
   package var depth = 1
@@ -196,7 +206,9 @@ public struct GuestRun: Sendable {
   static func raceDisk(depth: Int) -> String { "virtio, \(raceDisks[0].size) MiB, \(DiskPace(depth: depth))" }
 
   /// The options of QEMU after the program's name.
-  private func options(_ folder: ScratchFolder, _ paced: PacedDisk?, _ accelerator: Accelerator) -> [String] {
+  private func options(
+    _ folder: ScratchFolder, _ image: String?, _ paced: PacedDisk?, _ accelerator: Accelerator
+  ) -> [String] {
     let formatted: [Disk] = disks.flatMap(\.images).map { ($0, 0, false, []) }
     let disks = (plainDisks + formatted).flatMap { name, _, isPaced, _ in
       let options = ["if=none,id=\(name),cache=unsafe", "virtio-blk-\(machine.bus),drive=\(name)"]
@@ -215,18 +227,20 @@ public struct GuestRun: Sendable {
     if case .oneShot = payload {
       ports += ["-chardev", "file,id=results,path=/proc/self/fd/0", "-serial", "chardev:results"]
     }
-    // An emulated UART takes longer to say what a trial did than the trial takes; the guest prefers this port.
+    // An emulated UART takes longer to say what a trial did than the trial takes; the guest prefers this port. Without
+    // ioeventfd a line is out once its write is over, so that neither power-off nor a crash can be there before it.
     let fastPort =
       leftOut.contains(.port)
       ? []
       : [
-        "-device", "virtio-serial-\(machine.bus)", "-chardev", "file,id=fast,path=/proc/self/fd/0",
+        "-device", "virtio-serial-\(machine.bus),ioeventfd=off", "-chardev",
+        "file,id=fast,path=/proc/self/fd/0",
         "-device", "virtserialport,chardev=fast,name=repro",
       ]
-    return machine.options(accelerator)
+    return machine.options(accelerator, processors: processors)
       + ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"] + ports + fastPort + disks
       + [
-        "-kernel", kernel.image, "-initrd", folder.appending("initramfs"), "-append",
+        "-kernel", image ?? kernel.image, "-initrd", folder.appending("initramfs"), "-append",
         commandLine(accelerator),
       ]
   }
@@ -238,11 +252,16 @@ public struct GuestRun: Sendable {
   ///   count; the trace is printed, then the guest ends.
   /// - `panic=-1`: a panic reboots at once, and `-no-reboot` makes that QEMU's end.
   /// - `cryptomgr.notests`: the kernel's cryptography tests itself during a tenth of an emulated boot.
+  /// - `noreplace-smp`: on one processor an x86 kernel would rewrite each of its lock prefixes, for which an emulated
+  ///   boot takes a fifth of a second; with it the code is what it is on two. 7.3 does not know it any more, and would
+  ///   give it to /init.
   private func commandLine(_ accelerator: Accelerator) -> String {
     if isPlain { return (machine.consoleParameters + ["panic=-1"]).joined(separator: " ") }
+    let rewrites = KernelVersion(release: kernel.release).map { $0 < KernelVersion(7, 3) } ?? false
+    let isAlone = processors == 1 && machine.machine == KernelImage.machine && rewrites
     let own =
       machine.parameters(accelerator) + ["loglevel=7", "oops=panic", "panic=-1", "cryptomgr.notests"]
-      + parameters
+      + (isAlone ? ["noreplace-smp"] : []) + parameters
     // What follows two dashes are arguments of /init; a name that the kernel does not know is its environment.
     if case .exported(_, let arguments, _) = payload {
       return (own + ["SWAP=/dev/vda", "SCRATCH=/dev/vdb", "--", arguments]).joined(separator: " ")

@@ -15,7 +15,7 @@ public struct GuestSession: Sendable {
   /// How QEMU runs the guest.
   public var accelerator = Accelerator.tcg
   /// Whether the guest gets only what the plan's cases need, and boots the faster: no swap for late looks, no
-  /// disk that none reads, no virtio port for a handful of trials.
+  /// virtio port for a handful of trials. A disk that none reads it never has.
   public var isLean = false
   /// How long the guest may take in all; nil for what the plan may need.
   public var timeout: Duration?
@@ -81,11 +81,10 @@ public struct GuestSession: Sendable {
     }
   }
 
-  /// This session as two, of what may run beside other guests and of what races; itself where it is all of one kind, or
-  /// where names of cases do not say all of them.
-  var racesApart: [GuestSession] {
-    let names = caseNames
-    let halves = [names.filter { $0.schedule == .staged }, names.filter { $0.schedule != .staged }]
+  /// This session as two, of cases for which one CPU will do, and of those that race or need two; itself where
+  /// it is all of one kind, or where names of cases do not say all of them.
+  var splitByCPUs: [GuestSession] {
+    let halves = [false, true].map { two in cases.filter { $0.needsTwoCPUs == two }.map(\.name) }
     let isNamed = plan.selection.targets.allSatisfy { $0.path == nil }
     if payload.architecture != nil || !isNamed || halves.contains(where: \.isEmpty) { return [self] }
     // Once there is a loss the second guest would be for nothing.
@@ -93,7 +92,7 @@ public struct GuestSession: Sendable {
     return halves.map { part in
       var half = self
       half.plan.selection.cases = part
-      half.whole = (guestPlan, names)
+      half.whole = (guestPlan, cases.map(\.name))
       return half
     }
   }
@@ -101,18 +100,19 @@ public struct GuestSession: Sendable {
   /// Of what this is a part: the plan as its guest would have it, and all its cases in order.
   private(set) var whole: (plan: Plan, cases: [CaseName])?
 
-  /// Whether any of it is a race, or runs free.
-  var isRaced: Bool { caseNames.contains { $0.schedule != .staged } }
+  /// Of a guest that runs it: two emulated processors wait for each other in turn, so it has one where one will do.
+  var processors: Int { cases.contains(where: \.needsTwoCPUs) ? 2 : 1 }
 
-  private var caseNames: [CaseName] { cases.map(\.name) }
+  /// Whether any of it is a race, or runs free.
+  var isRaced: Bool { cases.contains { $0.schedule != .staged } }
 
   /// Runs the guest. One whose kernel dies before /init has said anything, as emulated boots do now and then, is
-  /// booted once more; what dies twice does not boot.
+  /// booted once more, now by its own decompressor; what dies twice does not boot.
   /// - Parameter onEvent: gets the guest's events as they come, then the end as the host sees it.
   /// - Throws: LabError for what keeps the guest from being started.
   public func run(onEvent: @escaping @Sendable (Event) -> Void) async throws -> Outcome {
     let seen = Mutex(Seen())
-    let (run, merge) = try await prepared()
+    var (run, merge) = try await prepared()
     let merged = Mutex(merge)
     let onEach: @Sendable (Event) -> Void = { event in
       seen.withLock { $0.take(event) }
@@ -129,6 +129,7 @@ public struct GuestSession: Sendable {
       onEvent(
         .note(Note("the guest died before /init said anything (\(guest.ending)); it is booted once more")))
       let seconds = guest.seconds
+      run.bootsWhole = true
       guest = try await boot(run, onLine)
       guest.seconds += seconds
     }
@@ -160,6 +161,7 @@ public struct GuestSession: Sendable {
       var run = GuestRun(
         kernel: kernel, initExecutable: executable, plan: guestPlan.text, modules: modules,
         accelerator: accelerator, timeout: timeout, silence: silence, qemu: qemu ?? "qemu-system-x86_64")
+      run.processors = processors
       run.leftOut = leftOut
       run.depth = plan.depth
       run.disks = FileSystemDisk.disks(of: cases, after: GuestRun.ownDisks)
@@ -168,10 +170,11 @@ public struct GuestSession: Sendable {
     case .exported(let architecture):
       let exported = try ExportedPrograms(plan)
       let trials = plan.trials.map { " \($0)" } ?? ""
-      let run = GuestRun(
+      var run = GuestRun(
         kernel: kernel, programs: try await exported.compiled(for: architecture),
         arguments: "--json" + trials, for: architecture, modules: modules, accelerator: accelerator,
         timeout: timeout, silence: silence, qemu: qemu)
+      run.processors = processors
       return (run, ExportedEvents(plan, exported))
     }
   }
@@ -214,11 +217,13 @@ public struct GuestSession: Sendable {
     return plan
   }
 
-  /// What no case of the plan needs. A guest that has any virtio device may as well have the port.
+  /// What no case of the plan needs. A guest that has any virtio device may as well have the port, and where it is not
+  /// lean swap for late looks.
   private var leftOut: Set<GuestRun.Part> {
-    guard isLean, cases.allSatisfy(\.disks.isEmpty) else { return [] }
+    guard cases.allSatisfy(\.disks.isEmpty) else { return [] }
     var leftOut: Set<GuestRun.Part> = []
     if !cases.contains(where: { $0.target.kind.takesPath }) { leftOut.insert(.scratch) }
+    guard isLean else { return leftOut }
     if !cases.contains(where: { $0.parts.contains { $0.settings.contains { $0.change == .swap } } }) {
       leftOut.insert(.swap)
     }
