@@ -26,28 +26,26 @@ enum BisectionSteps {
     whole.leftOut = Set(GuestRun.Part.allCases)
     whole.processors = 1
     whole.isPlain = true
-    var direct = whole
+    let direct = whole
     whole.bootsWhole = true
-    direct.bootsWhole = false
-    let boots = [whole, direct]
-    var seconds: [[Double]] = [[], [], []]
+    var (bare, bareDirect, steps): ([Double], [Double], [Double]) = ([], [], [])
     for round in 0..<times {
       for turn in 0..<3 {
-        let which = (round + turn) % 3
-        if which < 2 {
-          seconds[which].append(try await boots[which].run().seconds)
-          continue
+        switch (round + turn) % 3 {
+        case 0: bare.append(try await whole.run().seconds)
+        case 1: bareDirect.append(try await direct.run().seconds)
+        default:
+          let step = try await Program.run(command)
+          guard step.code == 0 || step.code == 1 else { throw BenchError("\(command): \(step.errors)") }
+          steps.append(step.seconds)
         }
-        let step = try await Program.run(command)
-        guard step.code == 0 || step.code == 1 else { throw BenchError("\(command): \(step.errors)") }
-        seconds[which].append(step.seconds)
       }
     }
-    let medians = seconds.map(\.median)
     return Row(
-      what: "bisection step, kernel \(name)", figure: "\(medians[2].fixed(2)) s",
-      beside: "bare boot to power-off \(medians[0].fixed(2)) s, of the ELF file \(medians[1].fixed(2)) s",
-      ratio: "\((medians[2] / medians[0]).fixed(2)) x")
+      what: "bisection step, kernel \(name)", figure: "\(steps.median.fixed(2)) s",
+      beside:
+        "bare boot to power-off \(bare.median.fixed(2)) s, of the ELF file \(bareDirect.median.fixed(2)) s",
+      ratio: "\((steps.median / bare.median).fixed(2)) x")
   }
 }
 

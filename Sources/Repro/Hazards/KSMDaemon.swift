@@ -11,9 +11,12 @@ enum KSMDaemon {
     .file("/sys/kernel/mm/ksm/advisor_mode", "none", .wished),
     .file("/sys/kernel/mm/ksm/smart_scan", "0", .wished),
     .file("/sys/kernel/mm/ksm/pages_to_scan", "1000"),
-    .file("/sys/kernel/mm/ksm/sleep_millisecs", "1"),
+    .file("/sys/kernel/mm/ksm/sleep_millisecs", "\(sleep)"),
     .file(run, "1"),
   ]
+
+  /// Milliseconds between scans.
+  fileprivate static let sleep = 1
 
   /// Full scans in which it must have merged what it can.
   static let scans = 3
@@ -155,15 +158,18 @@ private struct KSMControl: ~Copyable {
   func awaitScan(_ seen: Int, for patience: Nanoseconds) throws(KernelError) {
     let end = Clock.now + patience
     repeat {
-      for time in [UInt8(ascii: "2"), UInt8(ascii: "1")] {
-        if OwnMachine.isOurs {
-          withUnsafeBytes(of: time) { _ = pwrite(sleep.rawValue, $0.baseAddress, 1, 0) }
-        }
+      if OwnMachine.isOurs {
+        set(2)
         usleep(200)
-        // The second time is what the settings have.
-        if time == UInt8(ascii: "1"), try fullScans() > seen { return }
+        set(KSMDaemon.sleep)
       }
-    } while Clock.now < end
+      usleep(200)
+    } while try fullScans() <= seen && Clock.now < end
+  }
+
+  private func set(_ milliseconds: Int) {
+    var text = "\(milliseconds)"
+    text.withUTF8 { _ = pwrite(sleep.rawValue, $0.baseAddress, $0.count, 0) }
   }
 }
 

@@ -257,11 +257,12 @@ public struct GuestRun: Sendable {
   ///   give it to /init.
   private func commandLine(_ accelerator: Accelerator) -> String {
     if isPlain { return (machine.consoleParameters + ["panic=-1"]).joined(separator: " ") }
-    let rewrites = KernelVersion(release: kernel.release).map { $0 < KernelVersion(7, 3) } ?? false
-    let isAlone = processors == 1 && machine.machine == KernelImage.machine && rewrites
+    let rewritesLocks =
+      processors == 1 && machine.machine == KernelImage.machine
+      && KernelVersion(release: kernel.release).map { $0 < KernelVersion(7, 3) } == true
     let own =
       machine.parameters(accelerator) + ["loglevel=7", "oops=panic", "panic=-1", "cryptomgr.notests"]
-      + (isAlone ? ["noreplace-smp"] : []) + parameters
+      + (rewritesLocks ? ["noreplace-smp"] : []) + parameters
     // What follows two dashes are arguments of /init; a name that the kernel does not know is its environment.
     if case .exported(_, let arguments, _) = payload {
       return (own + ["SWAP=/dev/vda", "SCRATCH=/dev/vdb", "--", arguments]).joined(separator: " ")

@@ -84,6 +84,7 @@ public struct GuestSession: Sendable {
   /// This session as two, of cases for which one CPU will do, and of those that race or need two; itself where
   /// it is all of one kind, or where names of cases do not say all of them.
   var splitByCPUs: [GuestSession] {
+    let cases = cases
     let halves = [false, true].map { two in cases.filter { $0.needsTwoCPUs == two }.map(\.name) }
     let isNamed = plan.selection.targets.allSatisfy { $0.path == nil }
     if payload.architecture != nil || !isNamed || halves.contains(where: \.isEmpty) { return [self] }
